@@ -1,0 +1,80 @@
+"""Errors that a user can cause.
+
+Each class has its own exit code, and each message is one sentence that says what is wrong,
+where, and what to write or do instead.  The command line prints the message and nothing
+else: a traceback is always a defect of the harness.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a ``harness`` process tells its caller when it ends."""
+
+    OK = 0
+    """All as expected."""
+    PROBLEM = 1
+    """A regression, an unexpected result, or a problem found."""
+    USAGE = 2
+    """Wrong usage or a faulty file."""
+    NOT_MEASURED = 3
+    """Nothing, or not everything that was planned, was measured."""
+    MACHINE = 4
+    """This machine could not do it: no R, no network, disk full."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+class HarnessError(Exception):
+    """Base of all errors that end a run with a sentence instead of a traceback."""
+
+    exit_code: ExitCode = ExitCode.MACHINE
+
+
+class UsageError(HarnessError):
+    """The caller asked for something that cannot be, or a file is faulty."""
+
+    exit_code = ExitCode.USAGE
+
+
+class FileFault(UsageError):
+    """A fault in a file, with its place.
+
+    Parameters
+    ----------
+    source
+        The file as the user named it.
+    line, column
+        Counted from 1; ``None`` where the fault has no place (the file is missing).
+    message
+        What is wrong and what to write instead, without the place.
+    """
+
+    def __init__(
+        self, source: str, message: str, *, line: int | None = None, column: int | None = None
+    ) -> None:
+        self.source, self.line, self.column = source, line, column
+        place = ":".join(str(part) for part in (source, line, column) if part is not None)
+        super().__init__(f"{place}: {message}")
+
+
+class NotMeasured(HarnessError):
+    """What was planned was not run, so nothing may be concluded from it."""
+
+    exit_code = ExitCode.NOT_MEASURED
+
+
+class MachineFault(HarnessError):
+    """This machine lacks something: the message names it and the command that brings it."""
+
+    exit_code = ExitCode.MACHINE
+
+
+class Unavailable(HarnessError):
+    """A cell could exist, but not here; ends that cell alone, as ``unavailable``."""
+
+
+class Unsatisfiable(HarnessError):
+    """No set of packages can exist for a cell; ends that cell alone, as ``unsatisfiable``."""

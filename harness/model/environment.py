@@ -1,0 +1,113 @@
+"""What provisioning hands on: an R, a Python environment, and the lock of what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """What exactly is to be installed: the resolver's answer.
+
+    ``text`` is in the format of ``requirements.txt``, one ``name==version`` a line;
+    ``digest`` is of the text and of the interpreter that it was resolved for.
+    ``options`` are the further options of the installer that the answer depends on.
+    """
+
+    text: str
+    digest: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of each package by its normalised name."""
+        pairs = (
+            line.split(";")[0].split("==", 1)
+            for line in self.text.splitlines()
+            if "==" in line and not line.lstrip().startswith("#")
+        )
+        return {name.strip().lower().replace("_", "-"): version.strip() for name, version in pairs}
+
+
+class PackageSources(msgspec.Struct, frozen=True, kw_only=True):
+    """Where packages come from: the machine's configuration, as uv takes it.
+
+    ``env`` is the whole environment for uv, with the indexes in it: they may carry
+    credentials, which do not belong on a command line that others can list.  ``options`` are
+    for the command line.  ``digest`` changes when any of it does.  ``notes`` are sentences on
+    what could not be taken over, free of credentials.
+    """
+
+    options: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
+    """A Python found on this machine, with what it said of itself when it was run.
+
+    ``libpython`` is ``None`` for a Python without a shared library, which cannot be embedded.
+    """
+
+    executable: Path
+    version: str
+    prefix: Path
+    libpython: Path | None
+
+
+class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual environment with a cell's packages.
+
+    The executable has the same path inside a cell as outside.  ``binds`` are the folders
+    that a cell must see for the environment to work, read-only.
+    """
+
+    executable: Path
+    interpreter: Interpreter
+    lock: Lock
+    binds: tuple[Path, ...]
+
+
+class RToolchain(msgspec.Struct, frozen=True, kw_only=True):
+    """An R with its bridges.
+
+    ``root`` is the folder that becomes ``/`` of the cell; ``None`` for an R of this machine.
+    ``rscript`` is its path as the cell sees it.  ``packages`` are the versions of the R
+    packages by name.  ``source`` says where it comes from: ``debian:trixie``, ``machine``.
+    """
+
+    version: str
+    rscript: Path
+    root: Path | None
+    packages: dict[str, str]
+    source: str
+    digest: str
+    binds: tuple[Path, ...] = ()
+    env: dict[str, str] = {}
+
+
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a cell needs to start; ``r`` is ``None`` on the ``native`` path."""
+
+    python: PythonEnvironment
+    r: RToolchain | None
+
+
+class Store(Protocol):
+    """A content-addressed folder of things that are expensive to build."""
+
+    def ensure(self, kind: str, key: str, build: Build, *, description: str = "") -> Path:
+        """Return the folder of ``kind`` and ``key``, built by ``build`` where it is not whole.
+
+        ``description`` is one line on what it is, for whoever lists the store.
+        """
+        ...
+
+
+class Build(Protocol):
+    """Fills an empty folder; what it raises leaves nothing behind."""
+
+    def __call__(self, folder: Path, /) -> None: ...

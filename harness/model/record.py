@@ -1,0 +1,85 @@
+"""What became of a cell: the record that the journal keeps and the results document holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.model.status import Phase, Status
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """A timed step inside a probe.
+
+    ``wall_s`` and ``cpu_s`` are seconds in total over ``n`` repetitions; ``cpu_s`` is
+    ``None`` where the work is done in another process and cannot be attributed.
+    """
+
+    name: str
+    wall_s: float
+    cpu_s: float | None = None
+    n: int = 1
+
+
+class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe of a cell, as its oracle judged it.
+
+    ``variant`` tells runs of one probe apart (the Keras backend).  ``details`` holds what
+    the oracle looked at: hashes, losses, accuracy, the device read back.
+    """
+
+    name: str
+    status: Status
+    variant: str | None = None
+    phase: Phase | None = None
+    message: str | None = None
+    stages: tuple[Stage, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cell's process tree ended: exit status or signal, peak memory, what was cut."""
+
+    exit_code: int | None = None
+    signal: str | None = None
+    stdout_cut: int = 0
+    stderr_cut: int = 0
+    """Bytes of output that were thrown away between the head and the tail."""
+    leftovers: int = 0
+    """Processes that the cell left behind and that were ended."""
+
+
+class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell's result, whole: a line of the journal and an element of ``cells[]``.
+
+    Times are seconds.  ``wall_s`` is that of the cell's own process tree; what resolving
+    and provisioning took stands in ``resolve_s`` and ``provision_s``.  ``cause`` is an id of
+    the catalogue of causes; ``evidence`` is what led to the message: the innermost
+    traceback, a hidden standard error, the tail of the output.
+    """
+
+    id: str
+    axes: dict[str, str | None]
+    status: Status
+    phase: Phase | None = None
+    cause: str | None = None
+    message: str | None = None
+    wall_s: float = 0.0
+    resolve_s: float = 0.0
+    provision_s: float = 0.0
+    max_rss_mb: float = 0.0
+    identity: dict[str, Any] = {}
+    findings: tuple[str, ...] = ()
+    """What was noticed and dealt with, one sentence each (R swapped libpython, ...)."""
+    evidence: dict[str, str] = {}
+    probes: tuple[ProbeRecord, ...] = ()
+    control: str | None = None
+    implied: bool = False
+    lock: str | None = None
+    """Digest of the lock of what was installed; the lock itself lies in the cell's folder."""
+    key: str = ""
+    """Digest of what was asked (axes, probes, limits); a result counts only for its key."""
+    started_at: str = ""
+    """UTC, ISO 8601."""
+    ending: Ending = Ending()
