@@ -1,0 +1,1 @@
+"""Matrix files: YAML into validated axes.  Pure and deterministic."""

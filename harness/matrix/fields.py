@@ -1,0 +1,186 @@
+"""The keys of a matrix file, each described once.
+
+``load`` reads by this table and ``schema`` publishes it, so that what an editor completes
+is what the loader takes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+Kind = Literal["text", "texts", "number", "integer", "flag", "mapping", "list", "axis"]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One key: what it takes, and what to say of it."""
+
+    kind: Kind
+    doc: str
+    example: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    pattern: str | None = None
+    fields: str | None = None
+    """Name of the table in ``TABLES`` that the keys of a mapping follow."""
+
+
+_VERSION = r"\d+(\.\d+)*([abrc]+\d+)?"
+_PYTHON = r"\d\.\d+(\.\d+)?t?"
+
+AXIS_FIELDS: Final[dict[str, Field]] = {
+    "path": Field(
+        kind="axis",
+        doc="Integration paths: ways for R and Python to work together; `native` is the control.",
+        example="[native, reticulate, system]",
+    ),
+    "transport": Field(
+        kind="axis",
+        doc="Transports of the path `rpc`; other paths ignore them.",
+        example="[socket, zmq]",
+    ),
+    "r": Field(
+        kind="axis",
+        doc="Versions of R; `system` is the R of this machine.",
+        example="[4.2.2, 4.5.0]",
+        pattern=rf"system|{_VERSION}",
+    ),
+    "bridge": Field(
+        kind="axis",
+        doc="Versions of the bridge; `default` is the one that comes with the R.",
+        example="[default]",
+        pattern=rf"default|{_VERSION}",
+    ),
+    "python": Field(
+        kind="axis",
+        doc="Versions of Python, of two parts (the newest patch found) or three.",
+        example='["3.11", "3.12.1"]',
+        pattern=_PYTHON,
+    ),
+    "framework": Field(
+        kind="axis",
+        doc=(
+            "Frameworks, as requirements: `torch==2.13.0`; Keras with the backends to install "
+            "in brackets: `keras[jax,torch]==3.15.1`.  Without a version: the newest."
+        ),
+        example="- keras[jax]==3.15.1",
+    ),
+    "cuda": Field(
+        kind="axis",
+        doc="`cpu`, or the version of a CUDA runtime.",
+        example='[cpu, "12"]',
+        pattern=r"cpu|\d+(\.\d+)?",
+    ),
+}
+PIN = Field(
+    kind="axis",
+    doc="A package to pin: versions, or specifiers; `any` leaves it to the resolver.",
+    example='["<2", "2.4.6", any]',
+)
+
+_ASKED: Final[dict[str, Field]] = {
+    "probes": Field(
+        kind="texts", doc="What is asked of each cell.", example="[init, train]"
+    ),
+    "limits": Field(
+        kind="mapping", doc="How much a cell may take.", example="{memory_mb: 4096}", fields="limits"
+    ),
+    "network": Field(
+        kind="flag", doc="Whether the cells may use the network; by default not.", example="true"
+    ),
+    "without_gpu": Field(
+        kind="text",
+        doc=(
+            "What a CUDA cell does on a machine without a GPU: `skip` installs nothing, "
+            "`import` installs the CUDA build and imports it."
+        ),
+        example="import",
+        choices=("skip", "import"),
+    ),
+}
+
+TABLES: Final[dict[str, dict[str, Field]]] = {
+    "matrix": {
+        "matrix": Field(kind="text", doc="Name; by default, the file's.", example="smoke"),
+        "question": Field(
+            kind="text", doc="The question that this matrix answers.", example="What works today?"
+        ),
+        "axes": Field(
+            kind="mapping",
+            doc="The product of these axes.",
+            example="{path: [native], python: ['3.11']}",
+            fields="axes",
+        ),
+        "include": Field(
+            kind="list",
+            doc="Further products, added after `exclude` was applied; one value or several an axis.",
+            example="- {path: reticulate, r: 4.2.2, numpy: '<2'}",
+            fields="include",
+        ),
+        "exclude": Field(
+            kind="list",
+            doc="Cells of the product that are not wanted: those that match every key.",
+            example="- {path: reticulate, r: '<4.5', python: '>=3.12'}",
+            fields="exclude",
+        ),
+        "defaults": Field(
+            kind="mapping",
+            doc="Values of the axes that `axes` or an entry of `include` does not name.",
+            example="{python: '3.11', cuda: cpu}",
+            fields="axes",
+        ),
+        "controls": Field(
+            kind="flag",
+            doc="Whether the native control of each cell is added where it is not listed.",
+            example="true",
+        ),
+        **_ASKED,
+    },
+    "axes": AXIS_FIELDS,
+    "include": {**AXIS_FIELDS, **_ASKED},
+    "exclude": {
+        **AXIS_FIELDS,
+        "reason": Field(kind="text", doc="Why they are not wanted.", example="not published"),
+    },
+    "limits": {
+        "phase_s": Field(
+            kind="number",
+            doc="Seconds that a phase may take where `phases_s` does not name it.",
+            example="120",
+            minimum=0.001,
+        ),
+        "phases_s": Field(
+            kind="mapping",
+            doc="Seconds by phase.",
+            example="{import: 300}",
+            fields="phases",
+        ),
+        "memory_mb": Field(
+            kind="integer",
+            doc="Memory of the whole process tree, in MB.",
+            example="8192",
+            minimum=16,
+        ),
+        "output_kb": Field(
+            kind="integer",
+            doc="How much is kept of standard output and of standard error, in kB each.",
+            example="1024",
+            minimum=1,
+        ),
+    },
+    "phases": {
+        phase: Field(
+            kind="number", doc=f"Seconds for the phase `{phase}`.", example="60", minimum=0.001
+        )
+        for phase in (
+            *("start", "bridge", "python", "import", "device", "op", "convert", "train"),
+            *("callback", "error", "teardown"),
+        )
+    },
+}
+OPEN_TABLES: Final = frozenset({"axes", "include", "exclude"})
+"""Tables that take further keys: the names of packages to pin."""
+
+PACKAGE_NAME: Final = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")

@@ -1,0 +1,166 @@
+"""YAML as a tree that remembers where each value stands.
+
+The text of a scalar is kept as it was written, so that ``python: 3.10`` stays 3.10 and does
+not become the number 3.1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import yaml
+
+from harness.errors import FileFault
+
+MAX_BYTES = 1_000_000
+
+
+def read_document(path: Path) -> tuple[str, yaml.Node]:
+    """Read a YAML file of one document; return the name for messages and its root node.
+
+    Raises
+    ------
+    FileFault
+        The file is not there, not UTF-8, too large, not YAML, or empty.
+    """
+    source = str(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise FileFault(source, "is a folder; name a matrix file, such as smoke.yaml") from None
+    except OSError as error:
+        raise FileFault(source, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(raw) > MAX_BYTES:
+        raise FileFault(source, f"has more than {MAX_BYTES:,} bytes, which no matrix needs")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise FileFault(source, "is not UTF-8 here; save the file as UTF-8", line=line) from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        raise _of_yaml(source, error) from None
+    except yaml.YAMLError as error:
+        raise FileFault(source, f"is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise FileFault(source, "is nested too deeply for a matrix") from None
+    if node is None:
+        raise FileFault(source, "is empty; a matrix has 'axes:' or 'include:'")
+    return source, node
+
+
+def _of_yaml(source: str, error: yaml.MarkedYAMLError) -> FileFault:
+    mark = error.problem_mark or error.context_mark
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    if "character '\\t'" in said:
+        said += "; indent with spaces"
+    if "expected ',' or ']', but got '['" in said:
+        said += "; write a value with brackets on a line of its own, '- keras[jax]==3.15.1'"
+    if mark is None:
+        return FileFault(source, f"is not YAML: {said}")
+    return FileFault(source, f"is not YAML: {said}", line=mark.line + 1, column=mark.column + 1)
+
+
+class Reader:
+    """Takes nodes apart and says of each fault where it is."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def fault(self, node: yaml.Node, message: str) -> FileFault:
+        """Make an error about a node; the caller raises it."""
+        mark = node.start_mark
+        return FileFault(self.source, message, line=mark.line + 1, column=mark.column + 1)
+
+    def mapping(
+        self, node: yaml.Node, what: str
+    ) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
+        """Yield key, its node and the value's node; a key that comes twice is a fault."""
+        if not isinstance(node, yaml.MappingNode):
+            raise self.fault(node, f"{what} is {kind_of(node)}; write 'key: value' lines")
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.fault(key, f"a key of {what} is {kind_of(key)}; write a word")
+            if key.value in seen:
+                raise self.fault(
+                    key, f"'{key.value}' stands in line {seen[key.value]} already; keep one"
+                )
+            seen[key.value] = key.start_mark.line + 1
+            yield key.value, key, value
+
+    def items(self, node: yaml.Node, what: str) -> list[yaml.Node]:
+        """Return the items of a list that must not be empty."""
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.fault(node, f"{what} is {kind_of(node)}; write a list")
+        if not node.value:
+            raise self.fault(node, f"{what} is an empty list; write a value or leave the key out")
+        return list(node.value)
+
+    def one_or_more(self, node: yaml.Node, what: str) -> list[tuple[str, yaml.Node]]:
+        """Return the texts of a scalar or of a list of scalars."""
+        nodes = self.items(node, what) if isinstance(node, yaml.SequenceNode) else [node]
+        return [(self.text(item, what), item) for item in nodes]
+
+    def text(self, node: yaml.Node, what: str) -> str:
+        """Return a scalar as it was written."""
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.fault(node, f"{what} is {kind_of(node)}; write one value")
+        if node.tag.endswith((":null", ":bool")) or not node.value.strip():
+            shown = node.value.strip() or "nothing"
+            raise self.fault(node, f"{what} is {shown}, {kind_of(node)}; write a value in quotes")
+        return str(node.value).strip()
+
+    def flag(self, node: yaml.Node, what: str) -> bool:
+        """Return a truth value."""
+        if not (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":bool")):
+            raise self.fault(node, f"{what} is {kind_of(node)}; write true or false")
+        return str(node.value).lower() in {"true", "yes", "on"}
+
+    def number(self, node: yaml.Node, what: str, minimum: float | None, *, whole: bool) -> float:
+        """Return a number that is at least ``minimum``."""
+        wanted = "a whole number" if whole else "a number"
+        try:
+            if not isinstance(node, yaml.ScalarNode):
+                raise ValueError
+            value = int(node.value) if whole else float(node.value)
+        except ValueError:
+            shown = f"'{node.value}'" if isinstance(node, yaml.ScalarNode) else kind_of(node)
+            raise self.fault(node, f"{what} is {shown}; write {wanted}") from None
+        # NaN and infinity are floats, and no limits.
+        if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124
+            raise self.fault(node, f"{what} is {node.value}; write {wanted}")
+        if minimum is not None and value < minimum:
+            raise self.fault(node, f"{what} is {node.value}; write {minimum:g} or more")
+        return value
+
+    def unknown(self, node: yaml.Node, word: str, what: str, known: Iterable[str]) -> FileFault:
+        """Make the error about a word that is not in a closed list, with what was meant."""
+        return self.fault(node, f"{what} '{word}' is not known; {did_you_mean(word, known)}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return 'did you mean X?' where something is near, else the whole list."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"it is one of: {', '.join(names)}"
+
+
+def kind_of(node: yaml.Node) -> str:
+    """Name a node's kind for a message."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    tag = node.tag.rsplit(":", 1)[-1]
+    return {
+        "null": "no value",
+        "bool": "a truth value",
+        "int": "a number",
+        "float": "a number",
+        "str": "a text",
+    }.get(tag, f"a {tag}")
