@@ -1,0 +1,1 @@
+"""Which cells of a plan are run: selection and shards.  Pure."""
