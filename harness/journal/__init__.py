@@ -1,0 +1,1 @@
+"""The journal: an append-only account of a run, one event a line."""

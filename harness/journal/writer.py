@@ -1,0 +1,114 @@
+"""Appends events to ``journal.jsonl`` so that a kill costs at most the line being written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from harness.errors import MachineFault
+
+FILE_NAME = "journal.jsonl"
+
+
+class Journal:
+    """The journal of one results folder, open for appending by one process alone.
+
+    Parameters
+    ----------
+    folder
+        The results folder; made where it is not there.
+    fresh
+        Put an existing journal aside (``journal.previous.jsonl``) and begin a new one.
+
+    Raises
+    ------
+    MachineFault
+        The folder cannot be written, or another run is writing to it.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
+        self.path = folder / FILE_NAME
+        self._mutex = threading.Lock()
+        self._encoder = msgspec.json.Encoder()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # The kernel frees this lock when the process dies, however it dies.
+            self._lock = FileLock(str(folder / ".lock"), blocking=False)
+            self._lock.acquire()
+            if fresh and self.path.exists():
+                self.path.replace(folder / "journal.previous.jsonl")
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._end_cut_line()
+        except Timeout:
+            raise MachineFault(
+                f"{folder}: another run is writing here; wait for it or name another folder "
+                "with --results"
+            ) from None
+        except OSError as error:
+            raise _fault(self.path, error) from None
+
+    def _end_cut_line(self) -> None:
+        """End a line that a kill cut short, so that the next event has a line of its own."""
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
+
+    def append(self, event: str, **values: Any) -> None:
+        """Write one event; it is with the kernel when this returns.
+
+        Raises
+        ------
+        MachineFault
+            The disk is full or the folder went away; what was written before is whole.
+        """
+        self._write({"event": event, **values})
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        line = self._encoder.encode(event) + b"\n"
+        with self._mutex:
+            size = os.fstat(self._file).st_size
+            try:
+                written = 0
+                while written < len(line):
+                    written += os.write(self._file, line[written:])
+            except OSError as error:
+                # Half a line would be read as damage: take it back, which frees space, too.
+                os.ftruncate(self._file, size)
+                raise _fault(self.path, error) from None
+
+    def close(self) -> None:
+        """Let others write here."""
+        os.close(self._file)
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _fault(path: Path, error: OSError) -> MachineFault:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return MachineFault(
+            f"{path.parent}: the disk is full; free some space and run the same command again, "
+            "which goes on where this run stopped"
+        )
+    reason = (error.strerror or str(error)).lower()
+    return MachineFault(
+        f"{path.parent}: results cannot be written here ({reason}); name another folder "
+        "with --results"
+    )

@@ -1,0 +1,107 @@
+"""The journal: one event a line, whole whatever happens to the process or the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.errors import MachineFault
+from harness.journal.writer import Journal
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "journal.jsonl").read_text().splitlines()
+
+
+def test_events_are_lines_in_order(tmp_path: Path) -> None:
+    with Journal(tmp_path / "new" / "folder") as journal:
+        journal.append("a", text="é\n", number=1)
+        assert len(lines(tmp_path / "new" / "folder")) == 1, "written when append returns"
+        journal.append("b")
+    found = [json.loads(line) for line in lines(tmp_path / "new" / "folder")]
+    assert found == [{"event": "a", "text": "é\n", "number": 1}, {"event": "b"}]
+
+
+def test_a_cut_line_costs_that_line_alone(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text('{"event":"a"}\n{"event":"cut')
+    with Journal(tmp_path) as journal:
+        journal.append("b")
+    assert lines(tmp_path) == ['{"event":"a"}', '{"event":"cut', '{"event":"b"}']
+
+
+def test_fresh_keeps_the_journal_before(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("old")
+    with Journal(tmp_path, fresh=True) as journal:
+        journal.append("new")
+    assert lines(tmp_path) == ['{"event":"new"}']
+    assert "old" in (tmp_path / "journal.previous.jsonl").read_text()
+
+
+def test_two_runs_cannot_write_to_one_folder(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(MachineFault, match="another run is writing here"):
+        Journal(tmp_path)
+    Journal(tmp_path).close()
+
+
+def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+
+        def write(name: int) -> None:
+            for index in range(100):
+                journal.append("e", name=name, index=index, text="x" * 5000)
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    events = [json.loads(line) for line in lines(tmp_path)]
+    assert len(events) == 400
+
+
+def test_kill_9_keeps_every_event_that_was_appended(tmp_path: Path) -> None:
+    code = (
+        "import sys, os; from pathlib import Path; from harness.journal.writer import Journal\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "for i in range(100): journal.append('e', i=i)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    assert len(lines(tmp_path)) == 100
+    Journal(tmp_path).close()
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineFault, match="results cannot be written here"):
+        Journal(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root alone")
+def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr!r}")
+    try:
+        journal = Journal(disk)
+        with pytest.raises(MachineFault, match="the disk is full"):
+            for _ in range(100):
+                journal.append("e", text="x" * 5000)
+        journal.close()
+        for line in lines(disk):
+            json.loads(line)
+        assert lines(disk)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
