@@ -1,0 +1,1 @@
+"""The results document: its types and schema, and how it is derived, loaded, merged and saved."""

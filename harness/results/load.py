@@ -1,0 +1,141 @@
+"""Reads a folder of results, whatever state it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import FileFault
+from harness.results.derive import Fold
+from harness.model.document import NEVER_RUN, SCHEMA, Results, missing
+from harness.results.locate import fault
+
+JOURNAL = "journal.jsonl"
+DOCUMENT = "results.json"
+
+# What a decoder raises on hostile input: a syntax fault, a text that is not UTF-8, numbers
+# out of range, nesting without end.
+_DECODE_FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+def load(folder: Path) -> Results:
+    """Return the results in ``folder``, which may also be a results document itself.
+
+    The journal counts where it tells of a run, because ``results.json`` can be older than
+    it; a folder that holds ``results.json`` alone will do.  Raises ``FileFault`` with the
+    file, and the line where there is one, for all that can be wrong with them.
+    """
+    if _is_file(folder):
+        return load_document(folder)
+    journal, document = folder / JOURNAL, folder / DOCUMENT
+    if _is_file(journal):
+        fold = Fold()
+        broken = None
+        for number, event in read_events(journal):
+            if event is None:
+                # A line that a kill cut short costs that line alone.
+                broken = broken or number
+                continue
+            try:
+                fold.feed(event)
+            except _DECODE_FAULTS as error:
+                message, _ = fault(b"", str(error))
+                raise FileFault(
+                    str(journal), f"not a journal's line: {message}", line=number
+                ) from None
+        if fold.runs:
+            return fold.results()
+        if not _is_file(document):
+            raise FileFault(
+                str(journal),
+                "this journal tells of no run; start one with `harness run`",
+                line=broken,
+            )
+    if _is_file(document):
+        return load_document(document)
+    raise FileFault(
+        str(folder),
+        f"no results here: name a folder that holds {JOURNAL} or {DOCUMENT}, "
+        "such as `harness run` writes",
+    )
+
+
+def load_document(file: Path) -> Results:
+    """Return the results document in ``file``.  Raises ``FileFault``."""
+    try:
+        data = file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise FileFault(str(file), f"cannot be read: {_reason(error)}") from None
+    try:
+        version = msgspec.json.decode(data, type=_Version).schema
+        if version > SCHEMA:
+            raise FileFault(
+                str(file),
+                f"written with version {version} of the schema, and this harness reads up to "
+                f"{SCHEMA}: update the harness",
+                line=1,
+            )
+        results = msgspec.json.decode(data, type=Results)
+    except _DECODE_FAULTS as error:
+        message, line = fault(data, str(error))
+        raise FileFault(str(file), f"not a results document: {message}", line=line) from None
+    return _completed(results, file)
+
+
+def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield each line of ``journal`` with its number, from 1; ``None`` for a broken one.
+
+    Raises ``FileFault`` where the file cannot be read.
+    """
+    try:
+        with journal.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _event(line)
+    except OSError as error:
+        raise FileFault(str(journal), f"cannot be read: {_reason(error)}") from None
+
+
+class _Version(msgspec.Struct):
+    schema: int
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = msgspec.json.decode(line)
+    except _DECODE_FAULTS:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _completed(results: Results, file: Path) -> Results:
+    """Return ``results`` with a record for every planned cell, and every cell planned."""
+    ids = [record.id for record in results.cells]
+    known = set(ids)
+    if len(known) < len(ids):
+        twice = next(cell for cell in ids if ids.count(cell) > 1)
+        raise FileFault(str(file), f"the cell {twice!r} is there more than once; keep one")
+    planned = set(results.planned)
+    absent = tuple(cell for cell in dict.fromkeys(results.planned) if cell not in known)
+    unplanned = tuple(cell for cell in ids if cell not in planned)
+    if not absent and not unplanned:
+        return results
+    return msgspec.structs.replace(
+        results,
+        planned=results.planned + unplanned,
+        cells=results.cells + tuple(missing(c, {}, NEVER_RUN) for c in absent),
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

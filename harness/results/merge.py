@@ -1,0 +1,76 @@
+"""Several results documents into one: shards of a run, or runs of several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.errors import UsageError
+from harness.model.record import CellRecord
+from harness.model.status import Status
+from harness.model.document import NEVER_RUN, Machine, Results, canonical, missing
+from harness.model.order import natural_key
+from harness.results.places import arrange
+
+
+def merge(documents: Sequence[Results]) -> Results:
+    """Return one document for all; neither order nor repetition changes it.
+
+    Where several have the same cell, a measured record beats one that is ``missing``; of
+    two measured ones that with the later ``started_at`` counts, and of equals the one whose
+    canonical JSON is the greater.  Cells stand in the natural order of their ids.
+    Raises ``UsageError`` where there is nothing to merge.
+    """
+    if not documents:
+        raise UsageError("nothing to merge: name at least one folder that holds results")
+    best: dict[str, _Candidate] = {}
+    for document in documents:
+        for candidate in _candidates(document):
+            rival = best.get(candidate.record.id)
+            if rival is None or rival.rank < candidate.rank:
+                best[candidate.record.id] = candidate
+    ids = sorted(best, key=natural_key)
+    machine, elsewhere = arrange(
+        {cell: best[cell].machine for cell in ids if best[cell].measured},
+        min((document.machine for document in documents), key=canonical),
+    )
+    starts = [document.started_at for document in documents if document.started_at]
+    return Results(
+        harness=max((document.harness for document in documents), key=natural_key),
+        matrix="+".join(
+            sorted({name for document in documents for name in document.matrix.split("+")})
+        ),
+        machine=machine,
+        elsewhere=elsewhere,
+        started_at=min(starts, default=""),
+        finished_at=max(
+            (document.finished_at for document in documents if document.finished_at), default=None
+        ),
+        planned=tuple(ids),
+        cells=tuple(best[cell].record for cell in ids),
+    )
+
+
+class _Candidate:
+    """A record with where it was measured, and its rank among those of the same cell."""
+
+    def __init__(self, record: CellRecord, machine: Machine) -> None:
+        self.record = record
+        self.machine = machine
+        self.measured = record.status is not Status.MISSING
+        self.rank = (
+            self.measured,
+            record.started_at,
+            canonical(record),
+            canonical(machine) if self.measured else b"",
+        )
+
+
+def _candidates(document: Results) -> Iterable[_Candidate]:
+    elsewhere = {cell: other.machine for other in document.elsewhere for cell in other.cells}
+    known = set()
+    for record in document.cells:
+        known.add(record.id)
+        yield _Candidate(record, elsewhere.get(record.id, document.machine))
+    for cell in document.planned:
+        if cell not in known:
+            yield _Candidate(missing(cell, {}, NEVER_RUN), document.machine)
