@@ -1,0 +1,60 @@
+"""Numbers and texts as people read them."""
+
+from __future__ import annotations
+
+import re
+
+_MINUTE = 60
+_HOUR = 3600
+_MIB_OF_GIB = 1024
+_TENTH_OF_MS_BELOW = 0.01
+# Escape sequences first, so that no half of one is left, then every other control character.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def seconds(value: float) -> str:
+    """Return a time in seconds in the unit that suits it: ``12 ms``, ``14.2 s``, ``3 min 5 s``."""
+    if value < 0:
+        return "−" + seconds(-value)
+    if value < _TENTH_OF_MS_BELOW:
+        return f"{value * 1000:.1f} ms"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < _MINUTE - 0.05:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+
+
+def signed_seconds(value: float) -> str:
+    """Return a difference of times, in seconds, with its sign: ``+1.2 s``."""
+    return seconds(value) if value < 0 else "+" + seconds(value)
+
+
+def megabytes(value: float) -> str:
+    """Return an amount of memory given in MiB: ``812 MB``, ``1.4 GB``."""
+    return f"{value:.0f} MB" if value < _MIB_OF_GIB else f"{value / _MIB_OF_GIB:.1f} GB"
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 cell``, ``2 cells``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clean(text: str) -> str:
+    """Return ``text`` without what would steer a terminal or reverse the reading direction.
+
+    Messages come from inside cells, so they may hold anything.  Line ends are kept, those
+    of other systems made the same.
+    """
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", "    ")
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` on one line, without control characters."""
+    return " ".join(clean(text).split())

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.model.cell import Axes, Framework
+from harness.model.record import ProbeRecord, Stage
+from harness.model.status import Status
+from harness.report.latency import compare, dearest
+from harness.model.document import Elsewhere, Machine
+
+TORCH = Framework("torch", "2.13.0")
+
+
+def init(*stages: Stage, variant: str | None = None, status: str = "pass") -> ProbeRecord:
+    return ProbeRecord(name="init", status=Status(status), variant=variant, stages=stages)
+
+
+def stage(name: str, wall_s: float, n: int = 1) -> Stage:
+    return Stage(name=name, wall_s=wall_s, n=n)
+
+
+@pytest.fixture
+def pair(make_cell):
+    def make(python: str, path_s: float, control_s: float):
+        native = Axes(path="native", python=python, framework=TORCH)
+        bridged = Axes(path="system", r="4.5.0", python=python, framework=TORCH)
+        return [
+            make_cell(native, probes=(init(stage("import", control_s)),)),
+            make_cell(bridged, probes=(init(stage("load", 1.0), stage("import", path_s)),)),
+        ]
+
+    return make
+
+
+def test_the_cost_is_path_less_control(pair, make_document):
+    (one,) = compare(make_document(pair("3.12", 5.0, 3.0)))
+    assert (one.framework, one.path, one.probe, one.pairs) == ("torch 2.13.0", "system", "init", 1)
+    assert (one.path_s, one.control_s, one.cost_s) == (6.0, 3.0, 3.0)
+    load, imports = one.stages
+    assert (load.stage, load.path_s, load.control_s, load.cost_s) == ("load", 1.0, None, 1.0)
+    assert imports.cost_s == 2.0
+    assert dearest([one]) == "import +2.0 s"
+
+
+def test_the_median_is_of_the_differences_within_pairs(pair, make_document):
+    cells = [*pair("3.10", 5.0, 1.0), *pair("3.11", 9.0, 8.0), *pair("3.12", 20.0, 18.0)]
+    (one,) = compare(make_document(cells))
+    assert one.pairs == 3
+    assert one.stages[1].cost_s == 2.0  # of 4, 1 and 2; the medians alone would say 9 - 8
+    assert one.cost_s == 3.0
+
+
+def test_repetitions_are_taken_apart(make_cell, make_document):
+    native = Axes(path="native", python="3.12", framework=TORCH)
+    bridged = Axes(path="system", r="4.5.0", python="3.12", framework=TORCH)
+    cells = [
+        make_cell(native, probes=(init(stage("steady_op", 2.0, n=20)),)),
+        make_cell(bridged, probes=(init(stage("steady_op", 6.0, n=20)),)),
+    ]
+    (one,) = compare(make_document(cells))
+    assert one.stages[0].cost_s == pytest.approx(0.2)
+    assert one.cost_s == 4.0
+
+
+def test_times_of_two_machines_are_not_compared(pair, make_document):
+    cells = pair("3.12", 5.0, 3.0)
+    away = (Elsewhere(machine=Machine(cores=64), cells=(cells[1].id,)),)
+    assert compare(make_document(cells, elsewhere=away)) == []
+
+
+def test_only_probes_that_passed_are_compared(make_cell, make_document):
+    native = Axes(path="native", python="3.12", framework=TORCH)
+    bridged = Axes(path="system", r="4.5.0", python="3.12", framework=TORCH)
+    cells = [
+        make_cell(native, probes=(init(stage("import", 1.0), status="fail"),)),
+        make_cell(bridged, probes=(init(stage("import", 1.0)),)),
+    ]
+    assert compare(make_document(cells)) == []
+
+
+def test_each_keras_backend_has_its_own_row(smoke):
+    keras = {one.framework for one in compare(smoke) if one.framework.startswith("keras")}
+    assert keras == {"keras 3.15.1 +jax", "keras 3.15.1 +torch"}
+
+
+def test_nothing_is_dear_where_the_path_is_faster(pair, make_document):
+    (one,) = compare(make_document(pair("3.12", 1.0, 30.0)))
+    assert one.cost_s < 0
+    assert dearest([one], most=5) == "load +1.0 s"

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.0 ms"),
+        (0.00042, "0.4 ms"),
+        (0.012, "12 ms"),
+        (1.25, "1.2 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (190, "3 min 10 s"),
+        (7380, "2 h 3 min"),
+        (-1.5, "−1.5 s"),
+    ],
+)
+def test_seconds(value, text):
+    assert seconds(value) == text
+
+
+def test_differences_have_a_sign():
+    assert signed_seconds(0.5) == "+500 ms"
+    assert signed_seconds(-0.5) == "−500 ms"
+
+
+def test_counts_and_sizes():
+    assert (count(1, "cell"), count(0, "cell")) == ("1 cell", "0 cells")
+    assert (megabytes(812), megabytes(1434)) == ("812 MB", "1.4 GB")
+
+
+def test_escape_sequences_go_whole():
+    assert clean("\x1b[31mred\x1b[0m\r\nnext\x07") == "red\nnext"
+
+
+@given(st.text())
+def test_a_line_is_a_line(text):
+    assert len(one_line(text).splitlines()) <= 1
+    assert "\x1b" not in one_line(text)
