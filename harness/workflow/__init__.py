@@ -1,0 +1,1 @@
+"""The whole program, put together from its parts: what the verbs call."""

@@ -1,0 +1,40 @@
+"""What a result depends on: a result counts only for the question that it answers."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+import harness
+from harness.model.cell import Cell
+from harness.paths.base import IntegrationPath
+
+
+def cell_key(cell: Cell, path: IntegrationPath) -> str:
+    """Return a digest of what is asked of a cell and of the code that asks it inside.
+
+    Limits do not count: a cell that ended within them ends the same within wider ones, and
+    one that did not is run again with ``--fresh``.
+    """
+    asked = (cell.axes, cell.probes, cell.network, cell.without_gpu)
+    digest = hashlib.blake2b(msgspec.json.encode(asked), digest_size=8)
+    digest.update(_digest_of(kit_folder()).encode())
+    digest.update(_digest_of(path.files).encode())
+    return digest.hexdigest()
+
+
+def kit_folder() -> Path:
+    """Return the folder of the code that runs inside every cell."""
+    return Path(harness.__file__).parent / "kit"
+
+
+@cache
+def _digest_of(folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in {".py", ".R"}:
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

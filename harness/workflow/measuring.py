@@ -1,0 +1,259 @@
+"""One cell, from what was prepared for it to its record."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.execute.classify import Verdict, classify
+from harness.execute.environment import base_environment
+from harness.execute.events import read_events
+from harness.execute.sandbox import run as run_job
+from harness.model.cell import Cell
+from harness.model.environment import Provisioned
+from harness.model.job import Bind, Job, Outcome
+from harness.model.record import CellRecord, Ending, ProbeRecord
+from harness.model.status import Phase, Status
+from harness.paths.base import IntegrationPath
+from harness.provision.gpu import devices, gpu, why_unavailable
+from harness.workflow.judging import Said, judge_probes
+from harness.workflow.keys import kit_folder
+from harness.workflow.preparing import Prepared, provisioned
+from harness.workflow.request import write_request
+
+SEED = 20240
+EPOCHS = 4
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is needed to measure one cell.
+
+    ``control`` is the record of the cell's control where there is one; ``folder`` gets the
+    logs; ``on_phase`` is told of each phase as it is entered.
+    """
+
+    cell: Cell
+    path: IntegrationPath
+    prepared: Prepared
+    control: CellRecord | None
+    folder: Path
+    cancel: threading.Event
+    on_phase: Callable[[str], None]
+
+
+def refused(cell: Cell, path: IntegrationPath) -> CellRecord | None:
+    """Return the record of a cell that need not be tried, or ``None``.
+
+    Such a cell asks for what its path cannot do, or for a GPU where there is none and
+    nothing is to be installed without one.
+    """
+    reasons = [path.why_not(probe, cell.axes) for probe in cell.probes]
+    if all(reason is not None for reason in reasons):
+        return _record(cell, status=Status.UNSUPPORTED, message=reasons[0])
+    if cell.axes.cuda != "cpu" and cell.without_gpu == "skip":
+        lacking = why_unavailable(cell.axes.cuda, gpu())
+        if lacking is not None:
+            return _record(cell, status=Status.UNAVAILABLE, phase=Phase.DEVICE, message=lacking)
+    return None
+
+
+def measure(measurement: Measurement) -> CellRecord:
+    """Run a cell, for Keras once with each backend, and judge what came of it.
+
+    Raises
+    ------
+    MachineFault
+        The cell's folder cannot be written.
+    """
+    cell, prepared = measurement.cell, measurement.prepared
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    times: dict[str, Any] = {
+        "resolve_s": round(prepared.resolve_s, 3),
+        "provision_s": round(prepared.provision_s, 3),
+        "started_at": started_at,
+    }
+    if prepared.refusal is not None:
+        refusal = prepared.refusal
+        return _record(
+            cell,
+            status=refusal.status,
+            phase=refusal.phase,
+            message=refusal.message,
+            evidence={"detail": refusal.detail} if refusal.detail else {},
+            **times,
+        )
+    ready = provisioned(prepared)
+    shutil.rmtree(measurement.folder, ignore_errors=True)
+    measurement.folder.mkdir(parents=True, exist_ok=True)
+    (measurement.folder / "requirements.lock").write_text(ready.python.lock.text, encoding="utf-8")
+    framework = cell.axes.framework
+    variants = (None,) if framework is None or not framework.backends else framework.backends
+    record = _record(cell, status=Status.PASS, lock=ready.python.lock.digest, **times)
+    for variant in variants:
+        part = _run_variant(measurement, ready, variant, many=len(variants) > 1)
+        record = _joined(record, part)
+        if measurement.cancel.is_set():
+            break
+    return record
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one process tree of a cell."""
+
+    probes: tuple[ProbeRecord, ...]
+    verdict: Verdict
+    outcome: Outcome
+    said: Said
+
+
+def _run_variant(
+    measurement: Measurement, ready: Provisioned, variant: str | None, *, many: bool
+) -> _Part:
+    cell, path, folder = measurement.cell, measurement.path, measurement.folder
+    suffix = f".{variant}" if many else ""
+    work = folder / f"work{suffix}"
+    (work / "home").mkdir(parents=True)
+    events = work / "events.jsonl"
+    write_request(work, cell, ready, variant, seed=SEED, epochs=EPOCHS)
+    launch = path.launch(cell.axes, ready, path.files)
+    env = {
+        **base_environment(os.environ),
+        "PATH": SYSTEM_PATH,
+        "HOME": str(work / "home"),
+        "TMPDIR": "/tmp",  # noqa: S108 - the cell's own, empty and its alone
+        "HARNESS_KIT": str(kit_folder()),
+        "HARNESS_PATH_FILES": str(path.files),
+        "HARNESS_CELL": str(work),
+        "HARNESS_REQUEST": str(work / "request.json"),
+        "HARNESS_EVENTS": str(events),
+        **({} if ready.r is None else ready.r.env),
+        **launch.env,
+    }
+    binds = [*ready.python.binds, kit_folder(), path.files]
+    binds += () if ready.r is None else ready.r.binds
+    job = Job(
+        argv=launch.argv,
+        env=env,
+        cwd=work,
+        root=None if ready.r is None else ready.r.root,
+        binds=(*(Bind(bind) for bind in binds), Bind(work, writable=True)),
+        events=events,
+        stdout=folder / f"stdout{suffix}",
+        stderr=folder / f"stderr{suffix}",
+        limits=cell.limits,
+        network=cell.network,
+    )
+    _keep_what_is_run(folder, suffix, job, path)
+    with _Phases(events, measurement.on_phase):
+        outcome = run_job(
+            job, measurement.cancel, devices=devices() if cell.axes.cuda != "cpu" else ()
+        )
+    log = read_events(events)
+    stderr = job.stderr.read_bytes()[-20_000:].decode("utf-8", errors="replace")
+    verdict = classify(outcome, log.events, stderr)
+    said = Said.of(log.events, stderr)
+    probes = judge_probes(cell, path, ready, measurement.control, said, verdict, variant)
+    with suppress(OSError):
+        events.replace(folder / f"events{suffix}.jsonl")
+    shutil.rmtree(work, ignore_errors=True)
+    return _Part(probes=probes, verdict=verdict, outcome=outcome, said=said)
+
+
+def _joined(record: CellRecord, part: _Part) -> CellRecord:
+    """Add one process tree's result to a cell's record; the first worst says what is wrong."""
+    worst = Status.worst([part.verdict.status, *(probe.status for probe in part.probes)])
+    known = Status.worst([record.status, worst]) if record.probes else worst
+    changes: dict[str, Any] = {}
+    if known is not Status.PASS and (known is not record.status or not record.message):
+        culprit = next((probe for probe in part.probes if probe.status is worst), None)
+        phase, message = part.verdict.phase, part.verdict.message
+        if culprit is not None and (culprit.message or part.verdict.status is not worst):
+            phase, message = culprit.phase, culprit.message
+        changes = {"status": known, "phase": phase, "message": message, "evidence": part.said.evidence}
+    outcome = part.outcome
+    return msgspec.structs.replace(
+        record,
+        **changes,
+        wall_s=round(record.wall_s + outcome.wall_s, 3),
+        max_rss_mb=round(max(record.max_rss_mb, outcome.max_rss_mb), 1),
+        identity=part.said.identity or record.identity,
+        findings=tuple(dict.fromkeys((*record.findings, *part.said.findings))),
+        probes=(*record.probes, *part.probes),
+        ending=Ending(
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+            stdout_cut=record.ending.stdout_cut + outcome.stdout_cut,
+            stderr_cut=record.ending.stderr_cut + outcome.stderr_cut,
+            leftovers=record.ending.leftovers + outcome.leftovers,
+        ),
+    )
+
+
+def _record(cell: Cell, **values: Any) -> CellRecord:
+    return CellRecord(
+        id=cell.id,
+        axes=cell.axes.as_dict(),
+        control=cell.control,
+        implied=cell.implied,
+        **values,
+    )
+
+
+def _keep_what_is_run(folder: Path, suffix: str, job: Job, path: IntegrationPath) -> None:
+    """Keep the command, its variables and the driver beside the output that they gave."""
+    lines = ["#!/bin/sh", "# What this cell ran, inside its sandbox."]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(job.env.items())]
+    lines.append(f"exec {shlex.join(job.argv)}")
+    (folder / f"command{suffix}.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shutil.copy(job.cwd / "request.json", folder / f"request{suffix}.json")
+    for file in path.files.iterdir():
+        if file.stem == "driver" and file.suffix in {".R", ".py"}:
+            shutil.copy(file, folder / file.name)
+
+
+class _Phases:
+    """Tells of each phase that a running cell enters."""
+
+    def __init__(self, events: Path, tell: Callable[[str], None]) -> None:
+        self._events = events
+        self._tell = tell
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        last = ""
+        while not self._end.wait(1.0):
+            with suppress(OSError):
+                tail = self._events.read_bytes()[-4096:]
+                for line in tail.splitlines():
+                    if b'"event"' in line and b'"phase"' in line:
+                        last = self._said(line, last)
+
+    def _said(self, line: bytes, last: str) -> str:
+        with suppress(msgspec.DecodeError):
+            event = msgspec.json.decode(line)
+            if isinstance(event, dict) and event.get("event") == "phase":
+                phase = str(event.get("phase"))
+                if phase != last:
+                    self._tell(phase)
+                return phase
+        return last
+
+

@@ -1,0 +1,258 @@
+"""A run, from a plan to results: what ``harness run`` does, step by step."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from harness import __version__
+from harness.errors import ExitCode, HarnessError
+from harness.journal.writer import Journal
+from harness.model.cell import Cell, Plan
+from harness.model.record import CellRecord
+from harness.model.status import Status
+from harness.paths.base import IntegrationPath
+from harness.provision import Provisioner
+from harness.provision.store import FolderStore, default_root
+from harness.resolve import Resolver
+from harness.results.load import load
+from harness.results.machine import this_machine
+from harness.results.save import save
+from harness.workflow.display import Display, make_display
+from harness.workflow.keys import cell_key
+from harness.workflow.measuring import Measurement, measure, refused
+from harness.workflow.preparing import Preparation
+from harness.workflow.registry import paths
+from harness.workflow.reporting import render
+from harness.workflow.scheduler import Scheduler, Task
+
+PREPARING = 2
+"""Things that are made at once, beside the cells: one mostly waits for the network."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a plan is run.
+
+    ``jobs`` cells run at once; ``None`` is one for each core.  ``partial`` says that the plan
+    is a selection, which leaves the results of other cells as they are.
+    """
+
+    results: Path
+    jobs: int | None = None
+    fresh: bool = False
+    quiet: bool = False
+    partial: bool = False
+
+
+def run_plan(plan: Plan, settings: Settings) -> int:
+    """Run the cells that have no result yet, write ``results.json``, print the report.
+
+    Raises
+    ------
+    MachineFault
+        The results cannot be written; what is in the journal is whole, and a run with the
+        same arguments goes on from there.
+    KeyboardInterrupt
+        After every cell that was running has been ended.
+    """
+    # A cell sees its folder at the same path, and a path that it sees must be whole.
+    settings = msgspec.structs.replace(settings, results=settings.results.absolute())
+    display = make_display(quiet=settings.quiet)
+    with Journal(settings.results, fresh=settings.fresh and not settings.partial) as journal:
+        run = _Run(plan, settings, journal, display)
+        try:
+            run.execute()
+        finally:
+            display.finished()
+            save(load(settings.results), settings.results)
+    if not settings.quiet:
+        sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
+    return _exit_code(plan, settings.results)
+
+
+def _exit_code(plan: Plan, folder: Path) -> ExitCode:
+    planned = {cell.id for cell in plan.cells}
+    counts = Counter(cell.status for cell in load(folder).cells if cell.id in planned)
+    return ExitCode.NOT_MEASURED if counts[Status.MISSING] else ExitCode.OK
+
+
+class _Run:
+    """The state of one run: what is known of each cell, and who is told of it."""
+
+    def __init__(
+        self, plan: Plan, settings: Settings, journal: Journal, display: Display
+    ) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.journal = journal
+        self.display = display
+        self.cancel = threading.Event()
+        self.paths = paths()
+        self.keys = {cell.id: cell_key(cell, self.paths[cell.axes.path]) for cell in plan.cells}
+        self.known = self._known()
+        self.jobs = settings.jobs or len(os.sched_getaffinity(0))
+
+    def _known(self) -> dict[str, CellRecord]:
+        """Return the results that there are already for what is asked now."""
+        journal = self.settings.results / "journal.jsonl"
+        if self.settings.fresh or not journal.exists() or not journal.stat().st_size:
+            return {}
+        return {
+            record.id: record
+            for record in load(self.settings.results).cells
+            if record.status is not Status.MISSING and record.key == self.keys.get(record.id)
+        }
+
+    def execute(self) -> None:
+        """Plan, prepare, measure; every event goes to the journal as it happens."""
+        todo = [cell for cell in self.plan.cells if cell.id not in self.known]
+        self._announce()
+        if self.known:
+            self.display.note(f"{len(self.known)} cells have a result already; --fresh runs them anew")
+        self.display.started(len(todo), self.jobs)
+        if todo:
+            scheduler = Scheduler({"prepare": PREPARING, "cell": self.jobs}, self.cancel)
+            try:
+                scheduler.run(self._tasks(todo))
+            except BaseException:
+                _end_children()
+                raise
+        self.journal.append("run-finished", at=_now())
+
+    def _announce(self) -> None:
+        self.journal.append(
+            "run-started",
+            at=_now(),
+            matrix=self.plan.matrix,
+            harness=__version__,
+            machine=msgspec.to_builtins(this_machine()),
+        )
+        cells = [
+            {
+                "id": cell.id,
+                "axes": cell.axes.as_dict(),
+                "key": self.keys[cell.id],
+                "implied": cell.implied,
+                "control": cell.control,
+            }
+            for cell in self.plan.cells
+        ]
+        self.journal.append("planned", cells=cells, partial=self.settings.partial)
+
+    def _tasks(self, todo: list[Cell]) -> list[Task]:
+        """Return what is to be done: things to prepare once, and the cells that need them."""
+        preparation = self._preparation()
+        tasks: dict[str, Task] = {}
+        for cell in todo:
+            path = self.paths[cell.axes.path]
+            refusal = refused(cell, path)
+            needs: set[str] = set()
+            if refusal is None:
+                for name, make in self._preparations(cell, path, preparation):
+                    needs.add(name)
+                    tasks.setdefault(name, Task(name=name, pool="prepare", run=make))
+            if cell.control is not None:
+                needs.add(cell.control)
+            tasks[cell.id] = Task(
+                name=cell.id,
+                pool="cell",
+                run=partial(self._measure, cell, path, preparation, refusal),
+                needs=frozenset(needs),
+                # Others wait for the controls.
+                priority=0 if cell.control is None else 1,
+            )
+        return list(tasks.values())
+
+    def _preparation(self) -> Preparation:
+        store = FolderStore(default_root(), notify=self.display.note)
+        provisioner = Provisioner(store, self.display.note)
+        r_packages = {name for path in self.paths.values() for name in path.r_packages}
+        return Preparation(
+            provisioner,
+            Resolver(store, provisioner.sources),
+            tuple(sorted(r_packages)),
+            self.display,
+        )
+
+    @staticmethod
+    def _preparations(
+        cell: Cell, path: IntegrationPath, preparation: Preparation
+    ) -> list[tuple[str, Callable[[], None]]]:
+        python = preparation.python_name(cell, path)
+        made: list[tuple[str, Callable[[], None]]] = [
+            (python, partial(preparation.python, python, cell.axes, path))
+        ]
+        r = preparation.r_name(cell)
+        if r is not None:
+            made.append((r, partial(preparation.r, r, cell.axes)))
+        return made
+
+    def _measure(
+        self,
+        cell: Cell,
+        path: IntegrationPath,
+        preparation: Preparation,
+        refusal: CellRecord | None,
+    ) -> None:
+        """Run one cell to its record; whatever goes wrong with it is its own."""
+        self.display.cell_started(cell.id)
+        self.journal.append("cell-started", id=cell.id, key=self.keys[cell.id], at=_now())
+        try:
+            record = refusal or measure(
+                Measurement(
+                    cell=cell,
+                    path=path,
+                    prepared=preparation.of_cell(cell, path),
+                    control=None if cell.control is None else self.known.get(cell.control),
+                    folder=self.settings.results / "cells" / cell.id,
+                    cancel=self.cancel,
+                    on_phase=partial(self.display.cell_phase, cell.id),
+                )
+            )
+        except HarnessError:
+            # The disk is full, or the like: no other cell would fare better.
+            raise
+        except Exception as error:  # noqa: BLE001 - one cell must not end the others
+            record = _defect(cell, error)
+        if self.cancel.is_set() and record.status is Status.MISSING:
+            return
+        record = msgspec.structs.replace(record, key=self.keys[cell.id])
+        self.known[cell.id] = record
+        self.journal.append("cell-finished", record=record)
+        self.display.cell_finished(record)
+
+
+def _defect(cell: Cell, error: Exception) -> CellRecord:
+    """Return the record of a cell that the harness itself could not deal with."""
+    return CellRecord(
+        id=cell.id,
+        axes=cell.axes.as_dict(),
+        status=Status.MISSING,
+        message=f"the harness itself failed ({type(error).__name__}: {error}); please report it",
+        evidence={"traceback": "".join(traceback.format_exception(error))},
+        control=cell.control,
+        implied=cell.implied,
+    )
+
+
+def _end_children() -> None:
+    """End what provisioning had started; what it had half built is built anew next time."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
