@@ -1,0 +1,63 @@
+"""What holds for every test: quick ones see nothing of this machine, long ones may take long."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code; what takes too long is pytest-timeout's business.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
+LIMITS_S = {"live": 1800, "faults": 180}
+"""Seconds that a test with this mark may take, where it does not say so itself."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            limits = [limit for mark, limit in LIMITS_S.items() if item.get_closest_marker(mark)]
+            if limits:
+                item.add_marker(pytest.mark.timeout(max(limits)))
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Keep a quick test from this machine's caches, settings and network."""
+    for name in os.environ:
+        if name.startswith("HARNESS_") or name in {"FORCE_COLOR", "CLICOLOR_FORCE"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    if request.node.get_closest_marker("live"):
+        return
+    home = tmp_path_factory.mktemp("home")
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(home / name))
+    monkeypatch.setattr(socket.socket, "connect", _only_this_machine(socket.socket.connect))
+
+
+def _only_this_machine(connect: Callable[..., None]) -> Callable[..., None]:
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_local(address[0]):
+            raise AssertionError(f"a test without the mark `live` connected to {address[0]}")
+        connect(self, address)
+
+    return guarded
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
