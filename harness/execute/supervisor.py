@@ -1,0 +1,165 @@
+"""Holds one process tree where there are no namespaces; run by ``fallback``, never imported.
+
+A script of the standard library alone: ``python -I -S supervisor.py REQUEST STATUS PARENT``.
+It reads from descriptor ``REQUEST`` an object with ``argv``, ``env`` and ``cwd``, starts the
+command in a session of its own, and writes to descriptor ``STATUS`` one object a line:
+``{"pid": ...}``, then ``{"error": ...}``, ``{"exit": ...}`` or ``{"signal": ...}``, then
+``{"leftovers": ...}``.  It becomes the parent of every process whose own parent ends, so
+that a daemon cannot get away; when the command has ended, when it is told to with SIGTERM,
+or when the harness (``PARENT``) is gone, it ends all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LEAVE_TAKING_S = 0.3
+_KILLING_S = 5.0
+_SPAWNED_AT = "HARNESS_SPAWNED_AT"
+
+
+def main(request: int, status: int, parent: int) -> int:
+    """Run the command; return 0 whatever became of it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Both signals end in the same way: to wait for them is the main loop's only business.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:
+        return 0
+    with os.fdopen(request, encoding="utf-8") as stream:
+        job = json.load(stream)
+    os.set_inheritable(status, False)  # noqa: FBT003 - takes no keyword
+    # A harness that is gone must not keep the supervisor from its work.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    command = _start(job, libc)
+    if isinstance(command, str):
+        _say(status, error=command)
+        return 0
+    _say(status, pid=command)
+    ended = _wait(command)
+    if ended is not None:
+        code = os.waitstatus_to_exitcode(ended)
+        _say(status, **({"exit": code} if code >= 0 else {"signal": -code}))
+        _give_time()
+    _say(status, leftovers=_end_all())
+    return 0
+
+
+def _start(job: dict[str, object], libc: ctypes.CDLL) -> int | str:
+    """Start the command; return its process, or why there is none."""
+    argv = [str(word) for word in job["argv"]]  # type: ignore[attr-defined]
+    env = {str(name): str(value) for name, value in job["env"].items()}  # type: ignore[attr-defined]
+    if _SPAWNED_AT in env:
+        # Later than the harness's own time by the start of this script.
+        env[_SPAWNED_AT] = repr(time.time())
+    failure, said = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            signal.pthread_sigmask(signal.SIG_SETMASK, set())
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            with (
+                contextlib.suppress(OSError),
+                open(  # noqa: PTH123
+                    "/proc/self/oom_score_adj", "w", encoding="ascii"
+                ) as score,
+            ):
+                score.write("1000")
+            os.chdir(str(job["cwd"]))
+            os.execvpe(argv[0], argv, env)  # noqa: S606
+        except OSError as error:
+            os.write(said, f"{error.strerror}".encode())
+        finally:
+            os._exit(127)
+    os.close(said)
+    # The pipe closes by itself when the command has started.
+    with os.fdopen(failure, "rb") as stream:
+        reason = stream.read().decode()
+    if reason:
+        os.waitpid(pid, 0)
+        return reason
+    return pid
+
+
+def _wait(command: int) -> int | None:
+    """Wait for the command; return how it ended, or ``None`` where it is to be ended."""
+    while True:
+        number = signal.sigwait({signal.SIGTERM, signal.SIGCHLD})
+        if number == signal.SIGTERM:
+            return None
+        ended = _reap(command)
+        if ended is not None:
+            return ended
+
+
+def _reap(command: int | None = None) -> int | None:
+    """Wait for every process that has ended; return the state of ``command``, if among them."""
+    found = None
+    while True:
+        try:
+            pid, state = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == command:
+            found = state
+
+
+def _give_time() -> None:
+    """Let processes leave that notice by themselves that the command has ended."""
+    deadline = time.monotonic() + _LEAVE_TAKING_S
+    while _descendants() and time.monotonic() < deadline:
+        if signal.sigtimedwait({signal.SIGTERM}, 0.01) is not None:
+            return
+        _reap()
+
+
+def _end_all() -> int:
+    """End every process below this one; return how many there were."""
+    ended: set[int] = set()
+    deadline = time.monotonic() + _KILLING_S
+    # Again and again, because a process can make another one while the list is read.
+    while (left := _descendants()) and time.monotonic() < deadline:
+        ended.update(left)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+        _reap()
+    return len(ended)
+
+
+def _descendants() -> list[int]:
+    """Return every process below this one that runs."""
+    below: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 - without the cost of importing pathlib
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stream:  # noqa: PTH123
+                state, parent = stream.read().rpartition(b") ")[2].split()[:2]
+                if state not in (b"Z", b"X"):
+                    below.setdefault(int(parent), []).append(int(name))
+    found = list(below.get(os.getpid(), []))
+    for pid in found:
+        found.extend(below.get(pid, []))
+    return found
+
+
+def _say(status: int, **words: int | str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(status, json.dumps(words).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
