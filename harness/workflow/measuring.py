@@ -154,10 +154,12 @@ def _run_variant(
         network=cell.network,
     )
     _keep_what_is_run(folder, suffix, job, path)
-    with _Phases(events, measurement.on_phase):
-        outcome = run_job(
-            job, measurement.cancel, devices=devices() if cell.axes.cuda != "cpu" else ()
-        )
+    outcome = run_job(
+        job,
+        measurement.cancel,
+        devices=() if cell.axes.cuda == "cpu" else devices(),
+        on_phase=measurement.on_phase,
+    )
     log = read_events(events)
     stderr = job.stderr.read_bytes()[-20_000:].decode("utf-8", errors="replace")
     verdict = classify(outcome, log.events, stderr)
@@ -219,41 +221,4 @@ def _keep_what_is_run(folder: Path, suffix: str, job: Job, path: IntegrationPath
     for file in path.files.iterdir():
         if file.stem == "driver" and file.suffix in {".R", ".py"}:
             shutil.copy(file, folder / file.name)
-
-
-class _Phases:
-    """Tells of each phase that a running cell enters."""
-
-    def __init__(self, events: Path, tell: Callable[[str], None]) -> None:
-        self._events = events
-        self._tell = tell
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        last = ""
-        while not self._end.wait(1.0):
-            with suppress(OSError):
-                tail = self._events.read_bytes()[-4096:]
-                for line in tail.splitlines():
-                    if b'"event"' in line and b'"phase"' in line:
-                        last = self._said(line, last)
-
-    def _said(self, line: bytes, last: str) -> str:
-        with suppress(msgspec.DecodeError):
-            event = msgspec.json.decode(line)
-            if isinstance(event, dict) and event.get("event") == "phase":
-                phase = str(event.get("phase"))
-                if phase != last:
-                    self._tell(phase)
-                return phase
-        return last
-
 
