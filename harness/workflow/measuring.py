@@ -27,6 +27,7 @@ from harness.paths.base import IntegrationPath
 from harness.provision.gpu import devices, gpu, why_unavailable
 from harness.workflow.judging import Said, judge_probes
 from harness.workflow.keys import kit_folder
+from harness.workflow.naming import without_places
 from harness.workflow.preparing import Prepared, provisioned
 from harness.workflow.request import write_request
 
@@ -104,7 +105,7 @@ def measure(measurement: Measurement) -> CellRecord:
         record = _joined(record, part)
         if measurement.cancel.is_set():
             break
-    return record
+    return without_places(record, ready, measurement.folder)
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
