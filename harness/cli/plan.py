@@ -45,29 +45,23 @@ def command(
 
 
 def _table(plan: Plan) -> str:
-    """Columns of the axes; written by hand because it must do for 100,000 cells."""
+    """Columns of the axes; laid out by hand because it must do for 100,000 cells."""
     rows = [cell.axes.as_dict() for cell in plan.cells]
-    columns = list(dict.fromkeys(axis for row in rows for axis in row))
-    columns = [axis for axis in columns if any(row.get(axis) is not None for row in rows)]
-    widths = {
-        axis: max(len(axis), *(len(value) for value in {row.get(axis) or "-" for row in rows}))
-        for axis in columns
-    }
-    width = max(len(cell.id) for cell in plan.cells)
-    lines = ["  ".join(["cell".ljust(width), *(axis.ljust(widths[axis]) for axis in columns)])]
-    lines += [
-        "  ".join(
-            [cell.id.ljust(width), *((row.get(axis) or "-").ljust(widths[axis]) for axis in columns)]
-        ).rstrip()
-        + ("  (control)" if cell.implied else "")
-        for cell, row in zip(plan.cells, rows, strict=True)
+    axes: dict[str, None] = {}
+    for row in rows:
+        axes |= dict.fromkeys(row)
+    columns = [
+        ["cell", *(cell.id for cell in plan.cells)],
+        *([axis, *(row.get(axis) or "-" for row in rows)] for axis in axes),
+        ["", *("(control)" if cell.implied else "" for cell in plan.cells)],
     ]
+    columns = [column for column in columns if any(value != "-" for value in column[1:])]
+    layout = "  ".join(f"{{:{max(map(len, column))}}}" for column in columns)
+    lines = [layout.format(*row).rstrip() for row in zip(*columns, strict=True)]
     added = sum(cell.implied for cell in plan.cells)
     cells = "cell" if len(plan.cells) == 1 else "cells"
-    lines.append(
-        f"\n{len(plan.cells)} {cells}" + (f", {added} of them controls that others need" if added else "")
-    )
-    return "\n".join(lines) + "\n"
+    note = f", {added} of them controls that others need" if added else ""
+    return "\n".join(lines) + f"\n\n{len(plan.cells)} {cells}{note}\n"
 
 
 def _json(plan: Plan) -> str:

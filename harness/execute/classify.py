@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 _REPORTABLE: Final = {
     str(status): status
-    for status in (Status.PASS, Status.FAIL, Status.UNSUPPORTED, Status.UNAVAILABLE)
+    for status in (
+        *(Status.PASS, Status.FAIL, Status.CRASH),
+        *(Status.UNSUPPORTED, Status.UNAVAILABLE),
+    )
 }
-"""What a driver may say of a probe; anything else is its defect and counts as ``fail``."""
+"""What a driver may say of a probe; anything else is its defect and counts as ``fail``.
+
+``crash`` is for a path whose Python is another process than the driver.
+"""
 _LONGEST_HINT: Final = 300
 
 

@@ -66,7 +66,7 @@ class _Builder:
         self.paths = paths
         self.bridge_of = bridge_of
         self.frameworks: dict[str, Framework] = {}
-        self.verdicts: dict[tuple[str | None, ...], bool] = {}
+        self.verdicts: dict[tuple[object, ...], bool] = {}
         self.controls: dict[tuple[object, ...], str] = {}
 
     def axes(self, block: Block, exclude: tuple[Exclusion, ...]) -> Iterator[Axes]:
@@ -125,16 +125,23 @@ class _Builder:
         return self.frameworks[text]
 
     def _excluded(self, axes: Axes, exclude: tuple[Exclusion, ...]) -> bool:
-        values = axes.as_dict()
+        pins = dict(axes.pins)
         for exclusion in exclude:
             # Few axes stand in an exclusion, so few different questions are asked of it.
-            seen = (str(exclusion.line), *(values.get(axis) for axis in exclusion.patterns))
-            if seen not in self.verdicts:
-                self.verdicts[seen] = all(
+            asked = (
+                exclusion.line,
+                *[
+                    getattr(axes, axis) if axis in AXES else pins.get(axis)
+                    for axis in exclusion.patterns
+                ],
+            )
+            if asked not in self.verdicts:
+                values = axes.as_dict()
+                self.verdicts[asked] = all(
                     any(matches(pattern, values.get(axis)) for pattern in patterns)
                     for axis, patterns in exclusion.patterns.items()
                 )
-            if self.verdicts[seen]:
+            if self.verdicts[asked]:
                 return True
         return False
 

@@ -12,7 +12,7 @@ NO_BRIDGE_PATHS: Final = frozenset({"native", "system"})
 """Paths that are made of no package, so that they have no ``bridge`` axis."""
 
 
-class Framework(msgspec.Struct, frozen=True, order=True):
+class Framework(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=True):
     """A framework with its version, as a requirement: ``keras[jax]==3.15.1``.
 
     ``version`` is ``None`` where the newest that can be had is asked for.  ``backends`` are
@@ -33,7 +33,7 @@ class Framework(msgspec.Struct, frozen=True, order=True):
         return "-".join((self.name + (self.version or ""), *self.backends))
 
 
-class Axes(msgspec.Struct, frozen=True, kw_only=True):
+class Axes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One value for each axis.
 
     ``None`` says that the axis does not apply (``r`` and ``bridge`` of a ``native`` cell).
@@ -79,7 +79,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     output_kb: int = 1024
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One point of the matrix with what is asked of it.
 
     ``control`` is the id of the ``native`` cell in the same Python environment; ``None``

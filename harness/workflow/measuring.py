@@ -220,6 +220,6 @@ def _keep_what_is_run(folder: Path, suffix: str, job: Job, path: IntegrationPath
     (folder / f"command{suffix}.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.copy(job.cwd / "request.json", folder / f"request{suffix}.json")
     for file in path.files.iterdir():
-        if file.stem == "driver" and file.suffix in {".R", ".py"}:
+        if file.suffix in {".R", ".py"} and file.name != "__init__.py":
             shutil.copy(file, folder / file.name)
 

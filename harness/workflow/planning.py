@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from harness.matrix.expand import PathTraits, expand
@@ -52,6 +53,7 @@ def _traits(path: IntegrationPath) -> PathTraits:
     )
 
 
+@cache
 def _bridge_of(path: str, r: str) -> str | None:
     """Return the series of the bridge that comes with an R: ``1.41`` for R 4.5.0.
 

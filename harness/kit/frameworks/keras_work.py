@@ -1,0 +1,79 @@
+"""The probes' work in Keras 2 and 3; the control of what R does in ``reticulate/keras.R``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Callable, Dict, Sequence
+
+import harness_kit as kit
+
+
+def import_framework() -> None:
+    importlib.import_module("keras")
+
+
+def backend() -> str:
+    import keras
+
+    return str(keras.backend.backend()) if hasattr(keras.backend, "backend") else "tensorflow"
+
+
+def device(asked: str) -> Dict[str, Any]:
+    return dict(kit.framework(backend()).device(asked))
+
+
+def first_op(_place: str) -> Any:
+    import keras
+
+    # Keras places by itself; device_of reads back where it did.
+    if hasattr(keras, "ops"):
+        left, right = (keras.ops.convert_to_tensor(part) for part in (kit.LEFT, kit.RIGHT))
+        return keras.ops.matmul(left, right)
+    return keras.backend.dot(keras.backend.constant(kit.LEFT), keras.backend.constant(kit.RIGHT))
+
+
+def device_of(tensor: Any) -> str:
+    return str(kit.framework(backend()).device_of(tensor))
+
+
+def weight_of(model: Any) -> Any:
+    """Return the backend's own tensor behind the first weight of ``model``."""
+    weight = model.weights[0]
+    # Keras 3 wraps the backend's variable, Keras 2 uses TensorFlow's own.
+    return weight.value if not callable(weight.value) else weight
+
+
+def train(
+    stage: Callable[..., Any], parts: Sequence[Any], epochs: int, seed: int, _place: str
+) -> Dict[str, Any]:
+    import keras
+
+    x, y, xt, yt = parts
+    with stage("build"):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential(
+            [
+                keras.Input(shape=(kit.PIXELS,)),
+                keras.layers.Dense(128, activation="relu"),
+                keras.layers.Dense(kit.CLASSES, activation="softmax"),
+            ]
+        )
+        model.compile(
+            optimizer=keras.optimizers.Adam(learning_rate=kit.RATE),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    quiet = {"batch_size": kit.BATCH, "shuffle": False, "verbose": 0}
+    with stage("first_step"):
+        model.fit(x[: kit.BATCH], y[: kit.BATCH], epochs=1, **quiet)
+    with stage("epoch", epochs):
+        history = model.fit(x, y, epochs=epochs, **quiet)
+    with stage("evaluate"):
+        chances = model.predict(xt, batch_size=len(xt), verbose=0)
+        right = (chances.argmax(axis=1) == yt).sum()
+    return {
+        "losses": [float(loss) for loss in history.history["loss"]],
+        "accuracy": float(right) / len(yt),
+        "device": device_of(weight_of(model)),
+        "chances": chances,
+    }

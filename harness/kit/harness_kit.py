@@ -1,0 +1,532 @@
+"""What every Python inside a cell shares: events, timing, faults, data, identity.
+
+Runs beside the framework under test, on Python 3.7 to 3.14 with the standard library alone
+(numpy only where data are made or hashed), so nothing of the harness is imported and no syntax
+is newer than 3.7.  The protocol is described in ``docs/reference/cell-protocol.md``; the same
+things for R are in ``kit.R``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import struct
+import sys
+import time
+import traceback
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+KIT = os.path.dirname(os.path.abspath(__file__))
+if os.path.join(KIT, "frameworks") not in sys.path:
+    # Last: a module of the environment under test must never be shadowed by one of the kit's.
+    sys.path.append(os.path.join(KIT, "frameworks"))
+
+ROWS, TRAIN_ROWS, PIXELS, CLASSES = 640, 512, 784, 10
+BATCH, RATE = 32, 0.001
+STEADY = 100
+LEFT, RIGHT = [[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]
+"""Factors of the first operation; the oracle outside knows the product."""
+
+TEXT_LIMIT = 16000
+"""Characters of a traceback that are kept: the end, where the cause stands."""
+
+LEAST_DRIVER = {"11": 450, "12": 525, "13": 580}
+"""Least major version of NVIDIA's driver by the major version of the CUDA runtime."""
+
+
+class Unsupported(Exception):
+    """The path cannot do what the probe asks."""
+
+
+class Unavailable(Exception):
+    """The machine lacks something that the cell needs."""
+
+
+# --- Events -----------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` as something that any JSON parser takes, whatever the framework gave."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "NaN"
+        if math.isinf(value):
+            return "Inf" if value > 0 else "-Inf"
+        return float(value)
+    if isinstance(value, str):
+        # A lone surrogate (an undecodable file name) is legal in Python and in no JSON parser.
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return plain(str(value))
+
+
+def say(event: str, **fields: Any) -> None:
+    """Append one event; it is in the file when this returns, whatever happens next."""
+    record = {"event": event}  # type: Dict[str, Any]
+    record.update(fields)
+    line = (json.dumps(plain(record)) + "\n").encode("ascii")
+    # Opened anew each time: R appends to the same file, and a framework may close what it
+    # does not know when it forks.
+    descriptor = os.open(
+        os.environ["HARNESS_EVENTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
+    )
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+    finally:
+        os.close(descriptor)
+
+
+_state = {"phase": "start"}
+
+
+def phase(name: str) -> None:
+    """Say that phase ``name`` is entered, so that a crash or a hang is blamed on it."""
+    _state["phase"] = name
+    say("phase", phase=name)
+
+
+def current_phase() -> str:
+    """Return the phase that was entered last on this side."""
+    return _state["phase"]
+
+
+class Stage:
+    """Times a block and says so when it ends well; what raised is no measurement."""
+
+    def __init__(self, probe: str, name: str, n: int = 1) -> None:
+        self.probe, self.name, self.n = probe, name, n
+        self.wall = self.cpu = 0.0
+
+    def __enter__(self) -> Stage:  # noqa: PYI034 - typing.Self is of 3.11
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        if kind is None:
+            say("stage", probe=self.probe, name=self.name, wall_s=wall, cpu_s=cpu, n=self.n)
+
+
+def stages_of(probe: str) -> Callable[..., Stage]:
+    """Return ``stage(name, n=1)`` for one probe: what a framework's work is timed with."""
+
+    def stage(name: str, n: int = 1) -> Stage:
+        return Stage(probe, name, n)
+
+    return stage
+
+
+def say_process_start(entered: float, cpu: float) -> None:
+    """Say how long the process took to its first line (``time.time``, ``process_time`` there)."""
+    wall = entered - float(os.environ["HARNESS_SPAWNED_AT"])
+    say(
+        "stage",
+        probe="init",
+        name="process_start",
+        wall_s=max(wall, 0.0),
+        cpu_s=cpu,
+        n=1,
+    )
+
+
+def request() -> Dict[str, str]:
+    """Return the request."""
+    with open(os.environ["HARNESS_REQUEST"], encoding="utf-8") as file:
+        return {str(key): str(value) for key, value in json.load(file).items()}
+
+
+# --- Errors -----------------------------------------------------------------------------------
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Return the exception that started the chain of ``error``."""
+    seen = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        cause = error.__cause__
+        if cause is None and not error.__suppress_context__:
+            cause = error.__context__
+        if cause is None:
+            break
+        error = cause
+    return error
+
+
+def headline(error: BaseException) -> str:
+    """Return class and message of ``error`` in one line."""
+    text = " ".join(str(error).split())
+    return type(error).__name__ + (": " + text if text else "")
+
+
+def sentence(error: BaseException) -> str:
+    """Return the headline, and the innermost cause where that is another."""
+    first, last = headline(error), headline(innermost(error))
+    return first if first == last else first + " (caused by " + last + ")"
+
+
+def say_error(probe: str, error: BaseException, hidden: Optional[str] = None) -> None:
+    """Say what ended ``probe``, with the whole chain of tracebacks."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    say(
+        "error",
+        probe=probe,
+        phase=_state["phase"],
+        **{"class": type(error).__name__},
+        message=str(error),
+        innermost=headline(innermost(error)),
+        traceback=text[-TEXT_LIMIT:],
+        hidden=hidden,
+    )
+
+
+def attempt(
+    probe: str,
+    work: Callable[[], Dict[str, Any]],
+    hidden: Callable[[], Optional[str]] = lambda: None,
+) -> Dict[str, Any]:
+    """Run ``work``; return ``status``, ``phase``, ``message`` and ``details`` of the probe.
+
+    ``hidden`` is asked, after an exception, for what nobody would see otherwise.
+    """
+    try:
+        details = work()
+    except Unsupported as error:
+        return _ended("unsupported", str(error), getattr(error, "details", {}))
+    except Unavailable as error:
+        return _ended("unavailable", str(error), getattr(error, "details", {}))
+    except (Exception, SystemExit) as error:
+        say_error(probe, error, hidden())
+        return _ended("fail", sentence(error), {})
+    return _ended("pass", None, details)
+
+
+def _ended(status: str, message: Optional[str], details: Dict[str, Any]) -> Dict[str, Any]:
+    return {"status": status, "phase": _state["phase"], "message": message, "details": details}
+
+
+def say_probe(name: str, ended: Dict[str, Any]) -> None:
+    """Say how probe ``name`` ended, in the driver's own view."""
+    say("probe", name=name, **ended)
+
+
+# --- Environment ------------------------------------------------------------------------------
+
+
+def prepare(asked: Dict[str, str]) -> None:
+    """Set what frameworks read from the environment; to be called before one is imported."""
+    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
+        os.environ.setdefault(name + "_NUM_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    if "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
+        flags = (os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false").strip()
+        os.environ["XLA_FLAGS"] = flags
+    # Without this a framework takes all of a GPU's memory, and two cells cannot share one.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if asked.get("backend"):
+        os.environ["KERAS_BACKEND"] = asked["backend"]
+    if asked.get("cuda", "cpu") == "cpu":
+        # A CPU cell stays on the CPU on a machine that has a GPU.
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def framework(name: str) -> Any:
+    """Return the module that does the work of framework ``name``, without importing that."""
+    return importlib.import_module(name + "_work")
+
+
+# --- Identity ---------------------------------------------------------------------------------
+
+
+def libpython() -> Optional[str]:
+    """Return the libpython in this process's memory map; ``None`` for a static one."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                path = line.rstrip("\n").split(None, 5)[-1]
+                name = os.path.basename(path)
+                # libpython3.so is a stub that only forwards to the versioned one.
+                if name.startswith("libpython") and name != "libpython3.so":
+                    return os.path.realpath(path)
+    except OSError:
+        return None
+    return None
+
+
+def say_identity_of_python() -> None:
+    """Say which Python this is."""
+    say(
+        "identity",
+        identity={
+            "python": {
+                "executable": sys.executable,
+                "version": ".".join(str(part) for part in sys.version_info[:3]),
+                "prefix": sys.prefix,
+                "base_prefix": sys.base_prefix,
+                "libpython": libpython(),
+            }
+        },
+    )
+
+
+MODULES = ("numpy", "keras", "tensorflow", "torch", "jax", "jaxlib")
+
+
+def say_identity_of_modules() -> None:
+    """Say the versions of the modules that are imported now, as each says itself."""
+    versions = {}
+    for name in MODULES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version is not None:
+            versions[name] = str(version)
+    say("identity", identity={"modules": versions})
+
+
+def nvidia() -> Dict[str, Any]:
+    """Ask NVIDIA's driver library what is here: ``driver`` version, ``devices``, ``why_not``.
+
+    ``driver`` is the version of the kernel module where it is readable, ``cuda`` the newest
+    runtime that the driver can serve.
+    """
+    import ctypes
+
+    found = {"driver": None, "cuda": None, "devices": 0, "why_not": None}  # type: Dict[str, Any]
+    try:
+        with open("/proc/driver/nvidia/version", encoding="utf-8") as file:
+            words = file.readline().split()
+        numbers = [word for word in words if word[:1].isdigit() and "." in word]
+        found["driver"] = numbers[0] if numbers else None
+    except OSError:
+        pass
+    try:
+        library = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        found["why_not"] = "no NVIDIA driver (libcuda.so.1 cannot be loaded)"
+        return found
+    number = ctypes.c_int(0)
+    if library.cuDriverGetVersion(ctypes.byref(number)) == 0:
+        found["cuda"] = "%d.%d" % (number.value // 1000, number.value % 1000 // 10)
+    code = library.cuInit(0)
+    if code == 0:
+        code = library.cuDeviceGetCount(ctypes.byref(number))
+    if code != 0:
+        found["why_not"] = "the NVIDIA driver finds no device (CUDA error %d)" % code
+    elif number.value == 0:
+        found["why_not"] = "the NVIDIA driver finds no device"
+    else:
+        found["devices"] = number.value
+    return found
+
+
+def describe_device(
+    asked: str, actual: Optional[str], runtime: Optional[str], why_not: Optional[str]
+) -> Dict[str, Any]:
+    """Return the part ``device`` of the identity.
+
+    ``actual`` is the device that the framework will compute on, as it names it; ``runtime`` the
+    CUDA runtime that it was built for; ``why_not`` what the framework itself lacks.  ``missing``
+    is one sentence on why the cell cannot have the device that it asks for, else ``None``.
+    """
+    kind = None if actual is None else kind_of(actual)
+    found = {"driver": None, "why_not": None} if asked == "cpu" else nvidia()
+    missing = None
+    if asked != "cpu" and kind != "gpu":
+        reasons = [text for text in (found["why_not"], why_not) if text]
+        reasons = reasons or ["the framework finds no GPU"]
+        missing = "CUDA %s is asked for: %s" % (asked, "; ".join(reasons))
+        least = LEAST_DRIVER.get(asked.partition(".")[0])
+        if least is not None:
+            missing += "; it needs an NVIDIA driver of at least %d" % least
+    return {
+        "requested": asked,
+        "actual": actual,
+        "kind": kind,
+        "driver": found["driver"],
+        "runtime": runtime,
+        "missing": missing,
+    }
+
+
+def kind_of(device: str) -> str:
+    """Return ``gpu`` or ``cpu`` for a device as any framework names it."""
+    low = device.lower()
+    return "gpu" if "gpu" in low or "cuda" in low else "cpu"
+
+
+# --- Work -------------------------------------------------------------------------------------
+
+
+def values_of(result: Any) -> List[float]:
+    """Return the elements of a tensor as plain numbers.
+
+    Only plain lists cross a bridge in ``init``: a bridge whose array conversion is broken must
+    still be able to show that importing works.
+    """
+    if not hasattr(result, "tolist"):
+        # TensorFlow's tensors; numpy stays on this side of the bridge.
+        result = result.numpy()
+    flat = []  # type: List[float]
+    waiting = [result.tolist() if hasattr(result, "tolist") else result]
+    while waiting:
+        item = waiting.pop(0)
+        if isinstance(item, (list, tuple)):
+            waiting = list(item) + waiting
+        else:
+            flat.append(float(item))
+    return flat
+
+
+def to_numpy(result: Any) -> Any:
+    """Return a tensor as the array that a bridge converts."""
+    import numpy as np
+
+    return np.asarray(result)
+
+
+def planted(fault: str, values: Any) -> Any:
+    """Do the fault that the request plants into ``init``, else return ``values``.
+
+    Each path shows with these that it can say no; it happens on the Python side, at the place
+    where the first operation's value is about to be handed over.
+    """
+    if fault == "crash":
+        import ctypes
+
+        ctypes.string_at(0)
+    if fault == "hang":
+        while True:
+            time.sleep(60)
+    if fault == "silent":
+        # Neither flushes nor unwinds: what a library does that calls exit() behind one's back.
+        os._exit(0)
+    if fault == "unsupported":
+        raise Unsupported("planted: this path is asked for something that it cannot do")
+    if fault == "swallow":
+        with contextlib.suppress(RuntimeError):
+            raise RuntimeError("planted, and swallowed")
+        return None
+    if fault == "wrong":
+        return [float(value) + 1.0 for value in values]
+    return values
+
+
+def init(asked: Dict[str, str]) -> Dict[str, Any]:
+    """Do the probe ``init`` in this Python, from the import on; return its details."""
+    stage = stages_of("init")
+    work = framework(asked["framework"])
+    phase("import")
+    with stage("framework_import"):
+        work.import_framework()
+    say_identity_of_modules()
+    phase("device")
+    with stage("device"):
+        device = work.device(asked["cuda"])
+    say("identity", identity={"device": device})
+    if device["missing"]:
+        raise Unavailable(device["missing"])
+    phase("op")
+    with stage("first_op"):
+        result = work.first_op(device["actual"])
+        values = planted(asked.get("plant", ""), values_of(result))
+    with stage("steady_op", STEADY):
+        for _ in range(STEADY):
+            result = work.first_op(device["actual"])
+        values_of(result)
+    return {"values": values, "device": work.device_of(result)}
+
+
+def train(asked: Dict[str, str], parts: Sequence[Any]) -> Dict[str, Any]:
+    """Train on the four ``parts`` in this Python; return the details without the hashes."""
+    work = framework(asked["framework"])
+    device = work.device(asked["cuda"])
+    if device["missing"]:
+        raise Unavailable(device["missing"])
+    phase("train")
+    return work.train(  # type: ignore[no-any-return]
+        stages_of("train"), parts, int(asked["epochs"]), int(asked["seed"]), device["actual"]
+    )
+
+
+# --- Data -------------------------------------------------------------------------------------
+
+
+def make_data() -> Tuple[Any, Any]:
+    """Return the pixels (640 by 784, doubles from 0 to 1) and the labels (0 to 9)."""
+    import numpy as np
+
+    i = np.arange(ROWS, dtype=np.int64)[:, None]
+    j = np.arange(PIXELS, dtype=np.int64)[None, :]
+    y = i % CLASSES
+    noise = (i * 7919 + j * 104729 + (i * j) % 9973 * 31) % 256
+    proto = np.where((j * 37 + y * 101) % 10 < 3, 255, 0)
+    return (proto * 3 + noise) // 4 / 255.0, y[:, 0].astype(np.int32)
+
+
+def split(x: Any, y: Any) -> Tuple[Any, Any, Any, Any]:
+    """Return pixels and labels to train on, then those held back."""
+    return x[:TRAIN_ROWS], y[:TRAIN_ROWS], x[TRAIN_ROWS:], y[TRAIN_ROWS:]
+
+
+def hash_pixels(*parts: Any) -> str:
+    """Return the MD5 of the rows of ``parts`` as little-endian doubles, row by row."""
+    return _hash(parts, "<f8")
+
+
+def hash_labels(*parts: Any) -> str:
+    """Return the MD5 of ``parts`` as little-endian 32-bit integers."""
+    return _hash(parts, "<i4")
+
+
+def _hash(parts: Sequence[Any], kind: str) -> str:
+    import hashlib
+
+    import numpy as np
+
+    digest = hashlib.md5()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part, dtype=kind).tobytes())
+    return digest.hexdigest()
+
+
+def hashes(parts: Sequence[Any]) -> Dict[str, str]:
+    """Return the hashes of the four ``parts``: pixels and labels, as one whole each."""
+    return {"x": hash_pixels(parts[0], parts[2]), "y": hash_labels(parts[1], parts[3])}
+
+
+MAGIC = b"HKARRAY1"
+
+
+def read_array(path: str) -> Any:
+    """Read an array that R's ``write_array`` wrote: doubles or 32-bit integers, by columns."""
+    import numpy as np
+
+    with open(path, "rb") as file:
+        if file.read(8) != MAGIC:
+            raise ValueError(path + " does not begin with HKARRAY1")
+        kind, rank = struct.unpack("<ii", file.read(8))
+        shape = struct.unpack("<%di" % rank, file.read(4 * rank))
+        values = np.frombuffer(file.read(), dtype={1: "<f8", 2: "<i4"}[kind])
+    return values.reshape(shape, order="F")
+
+
+def write_array(path: str, array: Any) -> None:
+    """Write an array for R's ``read_array``."""
+    import numpy as np
+
+    array = np.asarray(array)
+    kind, dtype = (2, "<i4") if array.dtype.kind in "iu" else (1, "<f8")
+    with open(path, "wb") as file:
+        file.write(MAGIC + struct.pack("<ii", kind, array.ndim))
+        file.write(struct.pack("<%di" % array.ndim, *array.shape))
+        file.write(array.astype(dtype).tobytes(order="F"))

@@ -1,0 +1,403 @@
+# What every R inside a cell shares: events, timing, conditions, data, files.
+#
+# Base R 4.0 to 4.6 alone. Load it into an environment of its own, so that it hides nothing:
+#   kit <- new.env(); sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+# The protocol is described in docs/reference/cell-protocol.md; the same things for Python are
+# in harness_kit.py.
+
+ROWS <- 640L
+TRAIN_ROWS <- 512L
+PIXELS <- 784L
+CLASSES <- 10L
+BATCH <- 32L
+RATE <- 0.001
+STEADY <- 100L
+# Factors of the first operation, row by row; the oracle outside knows the product. Plain lists,
+# not matrices: a bridge whose array conversion is broken must still get through `init`.
+LEFT <- list(list(1, 2), list(3, 4))
+RIGHT <- list(list(5, 6), list(7, 8))
+# Characters of a traceback that are kept: the end, where the cause stands.
+TEXT_LIMIT <- 16000L
+
+# --- JSON -----------------------------------------------------------------------------------
+
+# One string as JSON. Everything outside ASCII is escaped, so that no locale can change it.
+json_string <- function(text) {
+  if (is.na(text)) return("null")
+  # Bytes that are not valid become <e9>: an error message must never be lost to its encoding.
+  text <- iconv(enc2utf8(text), "UTF-8", "UTF-8", sub = "byte")
+  codes <- utf8ToInt(text)
+  if (length(codes) == 0L) return("\"\"")
+  pieces <- character(length(codes))
+  simple <- codes >= 32L & codes <= 126L
+  pieces[simple] <- strsplit(intToUtf8(codes[simple]), "")[[1L]]
+  pieces[codes == 34L] <- "\\\""
+  pieces[codes == 92L] <- "\\\\"
+  basic <- !simple & codes <= 65535L
+  pieces[basic] <- sprintf("\\u%04x", codes[basic])
+  beyond <- codes > 65535L
+  rest <- codes[beyond] - 65536L
+  pieces[beyond] <- sprintf("\\u%04x\\u%04x", 55296L + rest %/% 1024L, 56320L + rest %% 1024L)
+  paste0("\"", paste(pieces, collapse = ""), "\"")
+}
+
+# One element of an atomic vector as JSON: NA is null, what JSON has no number for is a string.
+json_scalar <- function(value) {
+  if (is.character(value)) return(json_string(value))
+  if (is.numeric(value) && is.nan(value)) return("\"NaN\"")
+  if (is.na(value)) return("null")
+  if (is.logical(value)) return(if (value) "true" else "false")
+  if (is.integer(value)) return(sprintf("%d", value))
+  if (is.numeric(value)) {
+    if (is.infinite(value)) return(if (value > 0) "\"Inf\"" else "\"-Inf\"")
+    return(sprintf("%.17g", value))
+  }
+  json_string(as.character(value))
+}
+
+# Any R value as JSON: a list or a vector with names is an object, a list without names an
+# array, a vector of length one a scalar.
+json <- function(value) {
+  if (is.null(value)) return("null")
+  if (is.factor(value)) value <- as.character(value)
+  if (!is.list(value) && !is.atomic(value)) value <- paste(deparse(value), collapse = " ")
+  keys <- names(value)
+  if (is.atomic(value) && is.null(keys) && length(value) == 1L) return(json_scalar(value))
+  items <- if (is.list(value)) {
+    vapply(value, json, "", USE.NAMES = FALSE)
+  } else {
+    vapply(seq_along(value), function(at) json_scalar(value[[at]]), "")
+  }
+  if (is.null(keys)) return(paste0("[", paste(items, collapse = ", "), "]"))
+  keys <- vapply(keys, json_string, "", USE.NAMES = FALSE)
+  paste0("{", paste(keys, items, sep = ": ", collapse = ", "), "}")
+}
+
+# JSON text as R lists: an object is a list with names, an array one without. For the small
+# files that another process writes; nothing is simplified, so that json() gives it back.
+from_json <- function(text) {
+  marks <- strsplit(enc2utf8(text), "")[[1L]]
+  at <- 1L
+  blank <- function() {
+    while (at <= length(marks) && marks[[at]] %in% c(" ", "\t", "\n", "\r")) at <<- at + 1L
+  }
+  peek <- function() {
+    blank()
+    if (at > length(marks)) stop("JSON ends too early", call. = FALSE)
+    marks[[at]]
+  }
+  take <- function(mark) {
+    if (peek() != mark) stop("JSON has no ", mark, " at character ", at, call. = FALSE)
+    at <<- at + 1L
+  }
+  unit <- function() {
+    code <- strtoi(paste(marks[at + 1:4], collapse = ""), 16L)
+    at <<- at + 5L
+    code
+  }
+  escaped <- function() {
+    mark <- marks[[at]]
+    if (mark != "u") {
+      at <<- at + 1L
+      known <- c(n = "\n", t = "\t", r = "\r", b = "\b", f = "\f")
+      return(if (mark %in% names(known)) known[[mark]] else mark)
+    }
+    code <- unit()
+    if (code >= 55296L && code < 56320L) {
+      at <<- at + 1L
+      code <- 65536L + (code - 55296L) * 1024L + (unit() - 56320L)
+    }
+    intToUtf8(code)
+  }
+  string <- function() {
+    take("\"")
+    pieces <- character()
+    repeat {
+      # Not peek(): a blank inside a string is a part of it.
+      if (at > length(marks)) stop("JSON ends inside a string", call. = FALSE)
+      mark <- marks[[at]]
+      at <<- at + 1L
+      if (mark == "\"") return(paste(pieces, collapse = ""))
+      pieces[[length(pieces) + 1L]] <- if (mark == "\\") escaped() else mark
+    }
+  }
+  members <- function(open, close, named) {
+    take(open)
+    values <- list()
+    keys <- character()
+    while (peek() != close) {
+      if (length(values) > 0L) take(",")
+      if (named) {
+        if (peek() != "\"") stop("JSON has no key at character ", at, call. = FALSE)
+        keys[[length(keys) + 1L]] <- string()
+        take(":")
+      }
+      # Not values[[n]] <- value(): that drops a NULL.
+      values <- c(values, list(value()))
+    }
+    take(close)
+    if (named) names(values) <- keys
+    values
+  }
+  value <- function() {
+    mark <- peek()
+    if (mark == "{") return(members("{", "}", TRUE))
+    if (mark == "[") return(members("[", "]", FALSE))
+    if (mark == "\"") return(string())
+    end <- at
+    while (end <= length(marks) && grepl("[-+.0-9A-Za-z]", marks[[end]])) end <- end + 1L
+    word <- paste(marks[seq_len(end - at) + at - 1L], collapse = "")
+    at <<- end
+    if (word == "null") return(NULL)
+    if (word %in% c("true", "false")) return(word == "true")
+    number <- suppressWarnings(as.numeric(word))
+    if (is.na(number)) stop("JSON has no value at character ", at, call. = FALSE)
+    number
+  }
+  result <- value()
+  blank()
+  if (at <= length(marks)) stop("JSON goes on after its end", call. = FALSE)
+  result
+}
+
+# The text of a file; NULL where there is none.
+read_text <- function(path) {
+  if (!file.exists(path)) return(NULL)
+  paste(readLines(path, warn = FALSE, encoding = "UTF-8"), collapse = "\n")
+}
+
+# The last `limit` characters of a text, whatever its encoding.
+tail_of <- function(text, limit = TEXT_LIMIT) {
+  text <- iconv(enc2utf8(paste(text, collapse = "\n")), "UTF-8", "UTF-8", sub = "byte")
+  size <- nchar(text)
+  substr(text, max(1L, size - limit + 1L), size)
+}
+
+# --- Events ---------------------------------------------------------------------------------
+
+state <- new.env()
+state$phase <- "start"
+
+# Append one event; it is in the file when this returns. Opened anew each time, because Python
+# appends to the same file.
+say <- function(event, ...) {
+  line <- json(c(list(event = event), list(...)))
+  cat(line, "\n", file = Sys.getenv("HARNESS_EVENTS"), sep = "", append = TRUE)
+}
+
+# Say that a phase is entered, so that a crash or a hang is blamed on it.
+phase <- function(name) {
+  state$phase <- name
+  say("phase", phase = name)
+}
+
+# Processor time of this process so far, in seconds.
+cpu_now <- function() sum(proc.time()[1:2])
+
+# Evaluate `expr`, time it, and say so when it ends well; what failed is no measurement.
+stage <- function(probe, name, expr, n = 1L) {
+  cpu <- cpu_now()
+  wall <- Sys.time()
+  value <- expr
+  wall <- as.numeric(difftime(Sys.time(), wall, units = "secs"))
+  say("stage", probe = probe, name = name, wall_s = max(wall, 0), cpu_s = cpu_now() - cpu, n = n)
+  invisible(value)
+}
+
+# Say how long R took to reach the driver's first line (Sys.time() and cpu_now() there).
+say_process_start <- function(entered, cpu) {
+  wall <- as.numeric(entered) - as.numeric(Sys.getenv("HARNESS_SPAWNED_AT"))
+  say("stage", probe = "init", name = "process_start", wall_s = max(wall, 0), cpu_s = cpu, n = 1L)
+}
+
+# The request, as a list of strings; a field that is not there is empty.
+request <- function() {
+  path <- file.path(dirname(Sys.getenv("HARNESS_REQUEST")), "request.dcf")
+  fields <- as.list(read.dcf(path, all = FALSE)[1L, ])
+  fields <- lapply(fields, function(field) if (is.na(field)) "" else field)
+  wanted <- c("backend", "backends", "plant", "caller_ld_library_path", "cuda", "framework")
+  for (name in setdiff(wanted, names(fields))) fields[[name]] <- ""
+  fields
+}
+
+# --- Conditions -----------------------------------------------------------------------------
+
+# What the path's driver knows of the Python error behind an R error: NULL, or a list with
+# `type`, `message`, `headline` (the condition's message in one line), `innermost` and
+# `traceback`. A bridge's driver replaces it.
+state$python_error <- function(condition) NULL
+
+# What the bridge threw away when it signalled `condition`: NULL or a text. A bridge's driver
+# replaces it.
+state$hidden <- function(condition) NULL
+
+# Stop with a condition that attempt() reports as the status `unsupported` or `unavailable`.
+refuse <- function(status, message) {
+  stop(structure(
+    list(message = message, call = NULL, status = status),
+    class = c("harness_refusal", "error", "condition")
+  ))
+}
+
+# The calls on the stack, outermost first, one short line each, without those of the machinery
+# that catches conditions.
+lines_of_calls <- function(calls) {
+  lines <- vapply(calls, function(call) substr(deparse(call, nlines = 1L)[[1L]], 1L, 200L), "")
+  machinery <- paste0(
+    "^(tryCatch|tryCatchList|tryCatchOne|doTryCatch|withCallingHandlers|\\.handleSimpleError|",
+    "h)\\(|^\\(function \\(condition\\)|^kit\\$attempt"
+  )
+  lines <- lines[!grepl(machinery, lines)]
+  paste(utils::tail(lines, 40L), collapse = "\n")
+}
+
+# A text in one line.
+one_line <- function(text) trimws(gsub("[[:space:]]+", " ", paste(text, collapse = " ")))
+
+# Evaluate `expr`, which gives the details of `probe`; return `status`, `phase`, `message` and
+# `details`. What stops it is said as an `error` event, with R's calls at the point where it was
+# signalled and, below them, Python's tracebacks.
+attempt <- function(probe, expr) {
+  calls <- NULL
+  tryCatch(
+    withCallingHandlers(
+      {
+        details <- expr
+        list(status = "pass", phase = state$phase, message = NULL, details = details)
+      },
+      error = function(condition) calls <<- sys.calls()
+    ),
+    error = function(condition) failed(probe, condition, calls)
+  )
+}
+
+# What attempt() returns for an error.
+failed <- function(probe, condition, calls) {
+  end <- function(status, message) {
+    list(status = status, phase = state$phase, message = message, details = nothing())
+  }
+  if (inherits(condition, "harness_refusal")) {
+    return(end(condition$status, conditionMessage(condition)))
+  }
+  # A look at what lies behind must not itself put an end to the driver.
+  python <- tryCatch(state$python_error(condition), error = function(e) NULL)
+  hidden <- tryCatch(state$hidden(condition), error = function(e) NULL)
+  refusals <- c(Unsupported = "unsupported", Unavailable = "unavailable")
+  if (!is.null(python) && python$type %in% names(refusals)) {
+    return(end(refusals[[python$type]], python$message))
+  }
+  headline <- if (is.null(python)) conditionMessage(condition) else python$headline
+  headline <- sub(":$", "", one_line(headline))
+  innermost <- if (is.null(python)) headline else python$innermost
+  if (!is.null(hidden)) innermost <- last_line(hidden)
+  say(
+    "error", probe = probe, phase = state$phase, class = class(condition)[[1L]],
+    message = headline, innermost = innermost,
+    traceback = tail_of(c(lines_of_calls(calls), python$traceback)), hidden = hidden
+  )
+  known <- grepl(innermost, headline, fixed = TRUE)
+  end("fail", if (known) headline else paste0(headline, " (caused by ", innermost, ")"))
+}
+
+# The last line of a text that says something.
+last_line <- function(text) {
+  lines <- strsplit(paste(text, collapse = "\n"), "\n")[[1L]]
+  lines <- lines[nzchar(trimws(lines))]
+  if (length(lines) == 0L) "" else trimws(lines[[length(lines)]])
+}
+
+# An empty object, which json() must not write as an array.
+nothing <- function() structure(list(), names = character())
+
+# Say how probe `name` ended, in the driver's own view.
+say_probe <- function(name, ended) {
+  details <- if (length(ended$details) == 0L) nothing() else ended$details
+  say(
+    "probe", name = name, status = ended$status, phase = ended$phase, message = ended$message,
+    details = details
+  )
+}
+
+# --- Identity -------------------------------------------------------------------------------
+
+# Say which R this is.
+say_identity_of_r <- function() {
+  version <- paste(R.version$major, R.version$minor, sep = ".")
+  say("identity", identity = list(r = list(version = version, home = R.home())))
+}
+
+# Say which bridge is loaded, by the package's own metadata.
+say_identity_of_bridge <- function(package) {
+  version <- utils::packageDescription(package, fields = "Version")
+  say("identity", identity = list(bridge = list(name = package, version = version)))
+}
+
+# --- Data -----------------------------------------------------------------------------------
+
+# The pixels (640 by 784, doubles from 0 to 1) and the labels (integers from 0 to 9).
+make_data <- function() {
+  i <- seq_len(ROWS) - 1
+  j <- seq_len(PIXELS) - 1
+  y <- i %% CLASSES
+  noise <- (outer(i * 7919, j * 104729, "+") + outer(i, j) %% 9973 * 31) %% 256
+  proto <- 255 * (outer(y * 101, j * 37, "+") %% 10 < 3)
+  list(x = ((proto * 3 + noise) %/% 4) / 255, y = as.integer(y))
+}
+
+# Pixels and labels to train on, and those held back. The labels are arrays of one dimension:
+# reticulate turns a plain vector into a Python list.
+split_data <- function(data) {
+  train <- seq_len(TRAIN_ROWS)
+  list(
+    x_train = data$x[train, ], y_train = array(data$y[train]),
+    x_test = data$x[-train, ], y_test = array(data$y[-train])
+  )
+}
+
+# MD5 of values written as the protocol says.
+md5_of <- function(values, size) {
+  path <- tempfile("harness-hash-")
+  on.exit(unlink(path))
+  writeBin(values, path, size = size, endian = "little")
+  unname(tools::md5sum(path))
+}
+
+# MD5 of a matrix as little-endian doubles, row by row.
+hash_pixels <- function(x) md5_of(as.double(t(x)), 8L)
+
+# MD5 of labels as little-endian 32-bit integers.
+hash_labels <- function(y) md5_of(as.integer(y), 4L)
+
+# --- Arrays in files ------------------------------------------------------------------------
+
+MAGIC <- charToRaw("HKARRAY1")
+
+# Write an array for Python's read_array: eight bytes of name, then as little-endian 32-bit
+# integers the kind (1 double, 2 integer), the rank and the extents, then the values by columns.
+write_array <- function(path, values) {
+  extent <- if (is.null(dim(values))) length(values) else dim(values)
+  connection <- file(path, "wb")
+  on.exit(close(connection))
+  writeBin(MAGIC, connection)
+  kind <- if (is.integer(values)) 2L else 1L
+  writeBin(c(kind, length(extent), extent), connection, size = 4L, endian = "little")
+  size <- if (kind == 2L) 4L else 8L
+  writeBin(as.vector(values), connection, size = size, endian = "little")
+}
+
+# Read an array that Python's write_array wrote.
+read_array <- function(path) {
+  connection <- file(path, "rb")
+  on.exit(close(connection))
+  if (!identical(readBin(connection, "raw", 8L), MAGIC)) {
+    stop(path, " does not begin with HKARRAY1", call. = FALSE)
+  }
+  number <- function(n) readBin(connection, "integer", n, size = 4L, endian = "little")
+  kind <- number(1L)
+  extent <- number(number(1L))
+  what <- if (kind == 2L) "integer" else "double"
+  size <- if (kind == 2L) 4L else 8L
+  values <- readBin(connection, what, prod(extent), size = size, endian = "little")
+  if (length(values) != prod(extent)) stop(path, " is cut short", call. = FALSE)
+  array(values, extent)
+}

@@ -1,0 +1,1 @@
+"""Integration paths: one folder each, registered through the entry points ``harness.paths``."""

@@ -1,0 +1,43 @@
+"""R holds Python in its own process, by the R package reticulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import Unavailable
+from harness.model.cell import Axes
+from harness.model.environment import Provisioned
+from harness.paths.base import Launch
+
+
+class Reticulate:
+    """The framework is driven from R, as an R user writes it."""
+
+    name = "reticulate"
+    uses_r = True
+    bridge_package: str | None = "reticulate"
+    r_packages: tuple[str, ...] = ("reticulate",)
+    # Without numpy no R matrix can become a Python object.
+    python_packages: tuple[str, ...] = ("numpy",)
+    transports: tuple[str, ...] = ()
+    probes: frozenset[str] = frozenset({"init", "train"})
+    files = Path(__file__).parent
+
+    def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
+        """Run the driver with the cell's R, with no profile of the user's."""
+        if provisioned.r is None:
+            raise Unavailable(f"the path reticulate needs an R, and there is none for {axes.r}")
+        rscript = str(provisioned.r.rscript)
+        return Launch(argv=(rscript, "--no-init-file", str(files / "driver.R")))
+
+    def why_not(self, probe: str, axes: Axes) -> str | None:
+        """Say why the path cannot do ``probe`` in a cell."""
+        if probe not in self.probes:
+            return f"the path reticulate has no driver for the probe {probe}"
+        framework = axes.framework
+        if framework is not None and not (self.files / f"{framework.name}.R").is_file():
+            return f"the path reticulate has no R code that drives {framework.name}"
+        return None
+
+
+PATH = Reticulate()

@@ -1,0 +1,134 @@
+# reticulate: R holds Python in its own process, and drives the framework from R.
+
+entered <- Sys.time()
+entered_cpu <- sum(proc.time()[1:2])
+
+kit <- new.env()
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+
+# The Python error behind an R error, from reticulate's own memory of it.
+python_error <- function(condition) {
+  if (!("reticulate" %in% loadedNamespaces()) || !reticulate::py_available()) return(NULL)
+  last <- reticulate::py_last_error()
+  # It remembers errors long past: only one that the condition quotes lies behind it.
+  if (is.null(last) || !grepl(last$type, conditionMessage(condition), fixed = TRUE)) return(NULL)
+  text <- last$message
+  if (!grepl("Traceback", text, fixed = TRUE)) {
+    text <- c(last$traceback, paste0(last$type, ": ", last$value))
+  }
+  text <- paste(text, collapse = "\n")
+  # Python prints the first cause of a chain first.
+  chain <- "\n(The above exception was the direct|During handling of the above exception)"
+  first <- strsplit(text, chain)[[1L]][[1L]]
+  # What reticulate adds below a traceback is not a part of it.
+  first <- sub("\nRun `reticulate::py_last_error.*$", "", first)
+  # Nor is its advice in the headline, or the traceback that its older versions put there.
+  advice <- "[[:space:]]*(Run `reticulate::py_last_error|Detailed traceback:).*$"
+  headline <- sub(advice, "", conditionMessage(condition))
+  list(
+    type = last$type, message = last$value, headline = headline, traceback = text,
+    innermost = kit$last_line(first)
+  )
+}
+
+# reticulate asks a Python for its configuration in a child, whose standard error it throws away
+# ("Error 1 occurred running ..."): ask again, with it kept.
+hidden_error <- function(condition) {
+  if (!grepl("occurred running", conditionMessage(condition), fixed = TRUE)) return(NULL)
+  script <- system.file("config", "config.py", package = "reticulate")
+  kept <- file.path(Sys.getenv("HARNESS_CELL"), "bridge-config.stderr")
+  suppressWarnings(system2(asked$python, shQuote(script), stdout = FALSE, stderr = kept))
+  text <- kit$read_text(kept)
+  if (is.null(text) || !nzchar(text)) NULL else kit$tail_of(text)
+}
+
+kit$state$python_error <- python_error
+kit$state$hidden <- hidden_error
+
+kit$say_process_start(entered, entered_cpu)
+kit$phase("start")
+asked <- kit$request()
+probes <- strsplit(asked$probes, ",")[[1L]]
+kit$say_identity_of_r()
+# Keras reads its backend once, when it is imported, from what Python saw when it started.
+if (nzchar(asked$backend)) Sys.setenv(KERAS_BACKEND = asked$backend)
+# Newer versions of reticulate would make an environment of their own, from the network.
+Sys.setenv(RETICULATE_USE_MANAGED_VENV = "no", RETICULATE_AUTOCONFIGURE = "0")
+
+# The framework's own file defines import_framework(), first_op() and train().
+work <- new.env()
+sys.source(
+  file.path(Sys.getenv("HARNESS_PATH_FILES"), paste0(asked$framework, ".R")), envir = work
+)
+work$kit <- kit
+
+# Start Python as a user does.
+start_python <- function() {
+  use_python(asked$python, required = TRUE)
+  py_run_string("import sys")
+}
+
+# The Python half of the kit, in this process's Python.
+load_python_kit <- function() {
+  folder <- Sys.getenv("HARNESS_KIT")
+  py_run_string("import sys, os; sys.path.insert(0, os.environ['HARNESS_KIT'])")
+  kit$py <- import("harness_kit")
+  kit$py$prepare(asked)
+}
+
+# The probe `init`; sets `device` for what comes after.
+init <- function() {
+  kit$phase("bridge")
+  kit$stage("init", "bridge_load", library(reticulate))
+  kit$say_identity_of_bridge("reticulate")
+  kit$phase("python")
+  kit$stage("init", "python_start", start_python())
+  load_python_kit()
+  kit$stage("init", "identity", kit$py$say_identity_of_python())
+  kit$phase("import")
+  kit$stage("init", "framework_import", work$import_framework())
+  kit$py$say_identity_of_modules()
+  kit$phase("device")
+  kit$stage("init", "device", device <<- kit$py$framework(asked$framework)$device(asked$cuda))
+  kit$say("identity", identity = list(device = device))
+  if (!is.null(device$missing)) kit$refuse("unavailable", device$missing)
+  kit$phase("op")
+  kit$stage("init", "first_op", {
+    result <- work$first_op(device$actual)
+    values <- kit$py$planted(asked$plant, kit$py$values_of(result))
+  })
+  kit$stage("init", "steady_op", n = kit$STEADY, {
+    for (number in seq_len(kit$STEADY)) result <- work$first_op(device$actual)
+    kit$py$values_of(result)
+  })
+  where <- kit$py$framework(asked$framework)$device_of(result)
+  list(values = as.list(values), device = where)
+}
+device <- NULL
+
+# The probe `train`: the data are made here, and cross into Python.
+train <- function() {
+  kit$phase("convert")
+  kit$stage("train", "make_data", {
+    data <- kit$make_data()
+    parts <- kit$split_data(data)
+  })
+  kit$stage("train", "transfer", arrived <- lapply(unname(parts), r_to_py))
+  arrived <- kit$py$hashes(arrived)
+  kit$phase("train")
+  details <- work$train(parts, as.integer(asked$epochs), as.integer(asked$seed), device$actual)
+  details$losses <- as.list(details$losses)
+  details$x_sha <- list(made = kit$hash_pixels(data$x), arrived = arrived$x)
+  details$y_sha <- list(made = kit$hash_labels(data$y), arrived = arrived$y)
+  details
+}
+
+ended <- kit$attempt("init", init())
+if ("init" %in% probes) kit$say_probe("init", ended)
+if ("train" %in% probes) {
+  # What stopped before the first operation stops training as well, and for the same reason.
+  if (ended$status == "pass" || ended$phase == "op") ended <- kit$attempt("train", train())
+  kit$say_probe("train", ended)
+}
+kit$phase("teardown")
+kit$say("done")

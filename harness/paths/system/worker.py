@@ -1,0 +1,73 @@
+"""The Python half of the path ``system``: called by ``driver.R``, answers through files.
+
+    worker.py CALLED_AT PROBES
+
+``CALLED_AT`` is R's clock before the call; ``PROBES`` are done in one process, because
+importing a framework takes longer than everything else together.  Each result is written as
+soon as it is there, so that a crash takes with it only what came after.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+ENTERED, CPU = time.time(), time.process_time()
+sys.path.insert(0, os.environ["HARNESS_KIT"])
+
+import json  # noqa: E402
+
+import harness_kit as kit  # noqa: E402
+
+CELL = os.environ["HARNESS_CELL"]
+
+
+def main() -> None:
+    """Do the probes that R names, and leave a result for each."""
+    called_at, probes = float(sys.argv[1]), sys.argv[2].split(",")
+    wall = max(ENTERED - called_at, 0.0)
+    kit.say("stage", probe="init", name="python_start", wall_s=wall, cpu_s=CPU, n=1)
+    kit.phase("python")
+    asked = kit.request()
+    kit.prepare(asked)
+    with kit.Stage("init", "identity"):
+        kit.say_identity_of_python()
+    ended = kit.attempt("init", lambda: kit.init(asked), stderr_so_far)
+    leave("init", ended)
+    if "train" in probes:
+        if ended["status"] == "pass" or ended["phase"] == "op":
+            ended = kit.attempt("train", lambda: train(asked), stderr_so_far)
+        leave("train", ended)
+    kit.phase("teardown")
+
+
+def train(asked):
+    """Train on the data that R left in files; leave the predictions in one."""
+    kit.phase("convert")
+    with kit.Stage("train", "receive"):
+        names = ("x_train", "y_train", "x_test", "y_test")
+        parts = [kit.read_array(os.path.join(CELL, name + ".bin")) for name in names]
+    details = kit.train(asked, parts)
+    details["arrived"] = kit.hashes(parts)
+    kit.write_array(os.path.join(CELL, "chances.bin"), details.pop("chances"))
+    return details
+
+
+def leave(probe, ended):
+    """Leave the result of ``probe`` for R: whole or not at all."""
+    path = os.path.join(CELL, "result-" + probe + ".json")
+    with open(path + ".part", "w", encoding="ascii") as file:
+        json.dump(kit.plain(ended), file)
+    os.replace(path + ".part", path)
+
+
+def stderr_so_far():
+    """Return what this process has written to standard error, which R keeps in a file."""
+    sys.stderr.flush()
+    with open(os.path.join(CELL, "worker.stderr"), encoding="utf-8", errors="replace") as file:
+        return file.read()[-kit.TEXT_LIMIT :] or None
+
+
+if __name__ == "__main__":
+    main()

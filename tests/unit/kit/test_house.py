@@ -1,0 +1,69 @@
+"""The kit keeps to what runs inside every cell."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import KIT
+
+PATHS = KIT.parent / "paths"
+PYTHON = [*KIT.rglob("*.py"), *PATHS.glob("*/driver.py"), *PATHS.glob("*/worker.py")]
+R = [*KIT.rglob("*.R"), *PATHS.glob("*/*.R")]
+FRAMEWORKS = {"numpy", "torch", "jax", "tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_python_of_the_oldest_version(file: Path):
+    tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 7))
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.NamedExpr | ast.Match), node.lineno
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_the_standard_library_alone(file: Path):
+    allowed = set(sys.stdlib_module_names) | {"harness_kit"} | FRAMEWORKS
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        assert {name.partition(".")[0] for name in names} <= allowed, names
+
+
+@pytest.mark.parametrize("file", R, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_r_of_the_oldest_version(file: Path):
+    code = re.sub(r"#.*", "", file.read_text(encoding="utf-8"))
+    # The pipe and the short function came with R 4.1.
+    assert "|>" not in code
+    assert not re.search(r"\\\(\w*\)\s", code)
+
+
+@pytest.mark.parametrize("file", R, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_r_code_fits_the_page(file: Path):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert max(len(line) for line in lines) <= 100
+    assert not any("\t" in line or line != line.rstrip() for line in lines)
+
+
+def test_every_framework_can_be_driven_from_both_languages():
+    python = {file.stem.removesuffix("_work") for file in (KIT / "frameworks").glob("*.py")}
+    r = {file.stem for file in (PATHS / "reticulate").glob("*.R")} - {"driver"}
+    assert python == r == FRAMEWORKS - {"numpy"}
+
+
+def test_the_sizes_are_the_same_in_both_languages():
+    names = ("ROWS", "TRAIN_ROWS", "PIXELS", "CLASSES", "BATCH", "STEADY", "TEXT_LIMIT")
+    r = (KIT / "kit.R").read_text(encoding="utf-8")
+    sizes = {name: int(re.search(rf"^{name} <- (\d+)L", r, re.MULTILINE)[1]) for name in names}
+    space: dict[str, int] = {}
+    python = (KIT / "harness_kit.py").read_text(encoding="utf-8")
+    for line in re.findall(r"^[A-Z_, ]+ = [\d, .]+$", python, re.MULTILINE):
+        exec(line, space)
+    assert {name: space[name] for name in names} == sizes
