@@ -62,13 +62,17 @@ class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual environment with a cell's packages.
 
     The executable has the same path inside a cell as outside.  ``binds`` are the folders
-    that a cell must see for the environment to work, read-only.
+    that a cell must see for the environment to work, read-only.  ``overlay`` is a folder of
+    further packages, those of the path, which goes onto ``PYTHONPATH``; its lock names them
+    alone.
     """
 
     executable: Path
     interpreter: Interpreter
     lock: Lock
     binds: tuple[Path, ...]
+    overlay: Path | None = None
+    overlay_lock: Lock | None = None
 
 
 class RToolchain(msgspec.Struct, frozen=True, kw_only=True):

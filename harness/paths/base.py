@@ -35,14 +35,20 @@ class IntegrationPath(Protocol):
     """The R package (or Python package) that is the bridge; ``None`` where there is none."""
     r_packages: tuple[str, ...]
     """R packages that the driver loads."""
-    python_packages: tuple[str, ...]
-    """Requirements that the path adds to the Python environment."""
     transports: tuple[str, ...]
     """Values of the axis ``transport``; empty where the path has none."""
     probes: frozenset[str]
     """Probes that the path can do; the others are ``unsupported``, with ``why_not``."""
     files: Path
     """Folder of the driver files; the cell sees it as ``$HARNESS_PATH_FILES``."""
+
+    def requirements(self, axes: Axes) -> tuple[str, ...]:
+        """Return the Python packages that the path needs beside the framework and numpy.
+
+        They are laid over the environment of the framework, which stays as it is: a cell and
+        its control share it.
+        """
+        ...
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
         """Say how to start the driver, whose files the cell sees in ``files``."""

@@ -96,7 +96,10 @@ def measure(measurement: Measurement) -> CellRecord:
     ready = provisioned(prepared)
     shutil.rmtree(measurement.folder, ignore_errors=True)
     measurement.folder.mkdir(parents=True, exist_ok=True)
-    (measurement.folder / "requirements.lock").write_text(ready.python.lock.text, encoding="utf-8")
+    lock = ready.python.lock.text
+    if ready.python.overlay_lock is not None:
+        lock += f"# laid over it, for the path\n{ready.python.overlay_lock.text}"
+    (measurement.folder / "requirements.lock").write_text(lock, encoding="utf-8")
     framework = cell.axes.framework
     variants = (None,) if framework is None or not framework.backends else framework.backends
     record = _record(cell, status=Status.PASS, lock=ready.python.lock.digest, **times)
@@ -137,6 +140,7 @@ def _run_variant(
         "HARNESS_CELL": str(work),
         "HARNESS_REQUEST": str(work / "request.json"),
         "HARNESS_EVENTS": str(events),
+        **({} if ready.python.overlay is None else {"PYTHONPATH": str(ready.python.overlay)}),
         **({} if ready.r is None else ready.r.env),
         **launch.env,
     }

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.errors import Unavailable, Unsatisfiable
 from harness.model.cell import Axes, Cell
-from harness.model.environment import Provisioned, PythonEnvironment, RToolchain
+from harness.model.environment import Lock, Provisioned, PythonEnvironment, RToolchain
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
 from harness.provision import Provisioner
@@ -57,10 +57,10 @@ class Preparation:
         self._mutex = threading.Lock()
 
     @staticmethod
-    def python_name(cell: Cell, path: IntegrationPath) -> str:
+    def python_name(cell: Cell) -> str:
         """Name the Python environment of a cell; cells with one name share it."""
         axes = cell.axes
-        parts = (axes.python, axes.framework, axes.cuda, axes.pins, path.python_packages)
+        parts = (axes.python, axes.framework, axes.cuda, axes.pins)
         return "Python " + " ".join(str(part) for part in parts if part)
 
     @staticmethod
@@ -68,7 +68,7 @@ class Preparation:
         """Name the R of a cell; ``None`` where it needs none."""
         return None if cell.axes.r is None else f"R {cell.axes.r}"
 
-    def python(self, name: str, axes: Axes, path: IntegrationPath) -> None:
+    def python(self, name: str, axes: Axes) -> None:
         """Resolve and build a Python environment."""
         began = time.monotonic()
         resolved = began
@@ -78,7 +78,7 @@ class Preparation:
         self._display.provisioning(_words(axes))
         try:
             interpreter = self._provisioner.interpreter(axes.python)
-            lock = self._resolver.cell(axes, interpreter, path.python_packages)
+            lock = self._resolver.cell(axes, interpreter)
             phase, resolved = Phase.PROVISION, time.monotonic()
             environment = self._provisioner.python(interpreter, lock)
         except (Unavailable, Unsatisfiable) as error:
@@ -113,22 +113,44 @@ class Preparation:
 
     def of_cell(self, cell: Cell, path: IntegrationPath) -> Prepared:
         """Return what a cell has got, put together, or why it cannot have it."""
-        python = self.made(self.python_name(cell, path))
+        made = self.made(self.python_name(cell))
         r_name = self.r_name(cell)
         r = Prepared() if r_name is None else self.made(r_name)
-        refusal = python.refusal or r.refusal
-        if refusal is None and python.python is not None and r_name is not None:
-            try:
-                self._provisioner.r(cell.axes, self._r_packages, path.bridge_package)
-                self._provisioner.together(python.python, r.r)
-            except Unavailable as error:
-                refusal = _refusal(error, Phase.PROVISION)
-        return Prepared(
-            python=python.python,
+        prepared = Prepared(
+            python=made.python,
             r=r.r,
-            refusal=refusal,
-            resolve_s=python.resolve_s,
-            provision_s=python.provision_s + r.provision_s,
+            refusal=made.refusal or r.refusal,
+            resolve_s=made.resolve_s,
+            provision_s=made.provision_s + r.provision_s,
+        )
+        if prepared.refusal is not None or made.python is None:
+            return prepared
+        phase = Phase.RESOLVE
+        try:
+            overlay = self._overlay_lock(made.python, path.requirements(cell.axes))
+            phase = Phase.PROVISION
+            python = made.python
+            if overlay is not None:
+                python = self._provisioner.overlay(python, overlay)
+            if r_name is not None:
+                self._provisioner.r(cell.axes, self._r_packages, path.bridge_package)
+                self._provisioner.together(python, r.r)
+        except (Unavailable, Unsatisfiable) as error:
+            return msgspec.structs.replace(prepared, refusal=_refusal(error, phase))
+        return msgspec.structs.replace(prepared, python=python)
+
+    def _overlay_lock(
+        self, python: PythonEnvironment, requirements: tuple[str, ...]
+    ) -> Lock | None:
+        """Resolve a path's packages beside what is installed, which must not change."""
+        if not requirements:
+            return None
+        installed = [line for line in python.lock.text.splitlines() if "==" in line]
+        return self._resolver.lock(
+            requirements,
+            python.interpreter,
+            constraints=installed,
+            options=python.lock.options,
         )
 
     def _keep(self, name: str, made: Prepared, words: str, seconds: float) -> None:

@@ -158,7 +158,7 @@ class _Run:
             refusal = refused(cell, path)
             needs: set[str] = set()
             if refusal is None:
-                for name, make in self._preparations(cell, path, preparation):
+                for name, make in self._preparations(cell, preparation):
                     needs.add(name)
                     tasks.setdefault(name, Task(name=name, pool="prepare", run=make))
             if cell.control is not None:
@@ -186,11 +186,11 @@ class _Run:
 
     @staticmethod
     def _preparations(
-        cell: Cell, path: IntegrationPath, preparation: Preparation
+        cell: Cell, preparation: Preparation
     ) -> list[tuple[str, Callable[[], None]]]:
-        python = preparation.python_name(cell, path)
+        python = preparation.python_name(cell)
         made: list[tuple[str, Callable[[], None]]] = [
-            (python, partial(preparation.python, python, cell.axes, path))
+            (python, partial(preparation.python, python, cell.axes))
         ]
         r = preparation.r_name(cell)
         if r is not None:

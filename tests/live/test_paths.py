@@ -102,7 +102,7 @@ class Workshop:
     def _provisioned(self, path: IntegrationPath, axes: Axes) -> Provisioned:
         try:
             interpreter = self.provisioner.interpreter(axes.python)
-            lock = self.resolver.cell(axes, interpreter, path.python_packages)
+            lock = self.resolver.cell(axes, interpreter)
             python = self.provisioner.python(interpreter, lock)
             r = self.provisioner.r(axes, path.r_packages, path.bridge_package)
         except Unavailable as error:

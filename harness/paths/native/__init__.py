@@ -16,11 +16,13 @@ class Native:
     uses_r = False
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ()
-    # The same on every path, so that a cell and its control share one environment.
-    python_packages: tuple[str, ...] = ("numpy",)
     transports: tuple[str, ...] = ()
     probes: frozenset[str] = frozenset({"init", "train"})
     files = Path(__file__).parent
+
+    def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the Python packages that the path needs beside the framework: none."""
+        return ()
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:  # noqa: ARG002
         """Run the driver with the cell's Python."""

@@ -17,11 +17,13 @@ class Reticulate:
     uses_r = True
     bridge_package: str | None = "reticulate"
     r_packages: tuple[str, ...] = ("reticulate",)
-    # Without numpy no R matrix can become a Python object.
-    python_packages: tuple[str, ...] = ("numpy",)
     transports: tuple[str, ...] = ()
     probes: frozenset[str] = frozenset({"init", "train"})
     files = Path(__file__).parent
+
+    def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the Python packages that the path needs beside the framework: none."""
+        return ()
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
         """Run the driver with the cell's R, with no profile of the user's."""

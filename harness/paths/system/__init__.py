@@ -17,10 +17,13 @@ class System:
     uses_r = True
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ()
-    python_packages: tuple[str, ...] = ("numpy",)
     transports: tuple[str, ...] = ()
     probes: frozenset[str] = frozenset({"init", "train"})
     files = Path(__file__).parent
+
+    def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the Python packages that the path needs beside the framework: none."""
+        return ()
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
         """Run the driver with the cell's R, with no profile of the user's."""

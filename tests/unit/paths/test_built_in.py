@@ -81,7 +81,3 @@ def test_a_probe_that_a_path_cannot_do(path):
 def test_a_framework_that_nobody_has_written_r_code_for():
     reason = RETICULATE.why_not("train", axes(RETICULATE, "chainer"))
     assert reason == "the path reticulate has no R code that drives chainer"
-
-
-def test_a_cell_and_its_control_need_the_same_packages():
-    assert {path.python_packages for path in PATHS} == {NATIVE.python_packages}

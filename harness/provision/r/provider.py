@@ -1,0 +1,76 @@
+"""What a source of R toolchains is to the rest of the harness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.model.environment import RToolchain, Store
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """An R that a provider can bring.
+
+    ``description`` says where from: ``Debian trixie``, ``/opt/R/4.5.1/bin/Rscript``.
+    ``system`` marks an R of this machine, which ``r: system`` asks for.  ``rolling`` says
+    that the version may have moved on since it was written down.
+    """
+
+    version: str
+    description: str
+    system: bool = False
+    rolling: bool = False
+
+
+class RProvider(Protocol):
+    """A source of R toolchains.
+
+    To add one: an object of this shape, named by an entry point of the group
+    ``harness.r_toolchains``.
+    """
+
+    name: str
+    rank: int
+    """Providers are asked in this order, least first."""
+
+    def versions(self) -> tuple[Offer, ...]:
+        """What can be had, in the order in which it would be taken."""
+        ...
+
+    def provide(
+        self,
+        offer: Offer,
+        *,
+        store: Store,
+        packages: Sequence[str] = (),
+        notify: Callable[[str], None],
+    ) -> RToolchain:
+        """Bring the R of ``offer`` with R packages.
+
+        Parameters
+        ----------
+        packages
+            R packages by their names (``jsonlite``).
+
+        Raises
+        ------
+        Unavailable
+            If the R, or a package, cannot be brought here.
+        MachineFault
+            If this machine lacks a program, or room; with the command that brings it.
+        """
+        ...
+
+
+def matches(asked: str, version: str) -> bool:
+    """Tell whether ``version`` is what ``asked`` names, as far as that has parts.
+
+    >>> matches("4.6", "4.6.2"), matches("4.6.2", "4.6.2"), matches("4.6", "4.61.0")
+    (True, True, False)
+    """
+    wanted, parts = asked.split("."), version.split(".")
+    return parts[: len(wanted)] == wanted

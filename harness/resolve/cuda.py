@@ -1,0 +1,115 @@
+"""Which CUDA runtime the packages of a lock bring, read from the lock itself."""
+
+from __future__ import annotations
+
+import csv
+import platform
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from harness.model.environment import Lock
+
+_RUNTIME: Final = re.compile(r"nvidia-cuda-runtime(-cu\d+)?|cuda-toolkit")
+_SUFFIX: Final = re.compile(r"nvidia-[a-z0-9-]+-cu(\d+)|jax-cuda(\d+)-(?:plugin|pjrt)")
+_LABEL: Final = re.compile(r"\+cu(\d{2,3})\b")
+_OLDEST_SPLIT: Final = Version("1.13")
+"""The first torch whose CUDA libraries are packages of their own and so appear in a lock."""
+
+# What a CUDA build cannot do without.  A resolver that may not take these backtracks to a
+# build without CUDA, wherever the configured places have one.
+FORBIDDEN_ON_CPU: Final = tuple(
+    f"{name}<0"
+    for name in (
+        "cuda-bindings",
+        "cuda-toolkit",
+        "jax-cuda12-plugin",
+        "jax-cuda13-plugin",
+        "nvidia-cublas",
+        "nvidia-cublas-cu11",
+        "nvidia-cublas-cu12",
+        "nvidia-cublas-cu13",
+        "nvidia-cuda-runtime",
+        "nvidia-cuda-runtime-cu11",
+        "nvidia-cuda-runtime-cu12",
+        "nvidia-cuda-runtime-cu13",
+        "nvidia-cudnn-cu11",
+        "nvidia-cudnn-cu12",
+        "nvidia-cudnn-cu13",
+    )
+)
+
+
+def runtime_of(lock: Lock) -> str | None:
+    """CUDA version of a lock's packages: ``12.9``, or ``12`` where only the major is said.
+
+    ``None`` for a lock without CUDA.
+    """
+    versions = lock.versions
+    for name in sorted(versions):
+        if _RUNTIME.fullmatch(name):
+            parts = versions[name].split(".")
+            return ".".join(parts[:2])
+    for name in sorted(versions):
+        if found := _SUFFIX.fullmatch(name):
+            return found.group(1) or found.group(2)
+    if found := _LABEL.search(versions.get("torch", "")):
+        digits = found.group(1)
+        return f"{digits[:-1]}.{digits[-1]}"
+    return None
+
+
+def has_cuda(lock: Lock) -> bool:
+    """True where a lock brings CUDA libraries, some of them inside an old torch's own wheel."""
+    versions = lock.versions
+    if runtime_of(lock) is not None or any(name.startswith("nvidia-") for name in versions):
+        return True
+    torch = versions.get("torch")
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return False
+    return torch is not None and "+" not in torch and Version(torch) < _OLDEST_SPLIT
+
+
+def satisfies(asked: str, runtime: str | None) -> bool:
+    """Tell whether ``runtime`` is the CUDA that was asked for, as far as that has parts.
+
+    >>> satisfies("12", "12.9"), satisfies("12.6", "12.9"), satisfies("13", None)
+    (True, False, False)
+    """
+    if runtime is None:
+        return False
+    wanted, parts = asked.split("."), runtime.split(".")
+    return parts[: len(wanted)] == wanted
+
+
+def exactly(asked: str) -> tuple[str, ...]:
+    """Constraints that hold the CUDA packages to ``asked``, a version of two parts."""
+    major = asked.split(".", maxsplit=1)[0]
+    return (f"nvidia-cuda-runtime-cu{major}=={asked}.*", f"nvidia-cuda-runtime=={asked}.*")
+
+
+def torch_backends(asked: str, torch: str | None) -> tuple[str, ...]:
+    """uv's names of the PyTorch builds for the CUDA asked for, the most stable first.
+
+    Parameters
+    ----------
+    asked
+        ``12`` or ``12.6``.
+    torch
+        Version of torch; builds of every version where ``None`` or not in the table.
+    """
+    table = _builds()
+    series = ".".join((torch or "").split(".")[:2])
+    builds = table.get(series) or tuple(dict.fromkeys(b for row in table.values() for b in row))
+    return tuple("cu" + build.replace(".", "") for build in builds if satisfies(asked, build))
+
+
+@cache
+def _builds() -> dict[str, tuple[str, ...]]:
+    text = resources.files("harness.resolve").joinpath("data/torch-cuda.csv").read_text()
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {row["version"]: tuple(row["cuda"].split(";")) for row in rows}

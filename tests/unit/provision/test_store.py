@@ -1,0 +1,292 @@
+"""The store: built once, whole or not at all, never pruned under a live process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import MachineFault
+from harness.provision.process import run
+from harness.provision.store import MARKER, FolderStore, default_root, tree_size
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from harness.provision.store import FolderStore
+
+root, log, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+
+def build(folder):
+    with log.open("a") as file:
+        file.write("built\\n")
+    (folder / "half").write_text("x")
+    time.sleep(seconds)
+    (folder / "whole").write_text("x")
+
+store = FolderStore(root)
+store.ensure("thing", "key", build)
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def fill(text: str = "content") -> Callable[[Path], None]:
+    def build(folder: Path) -> None:
+        (folder / "file").write_text(text)
+
+    return build
+
+
+def child(root: Path, log: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(root), str(log), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def close(process: subprocess.Popen[str]) -> None:
+    process.communicate()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
+def test_an_entry_is_built_once_and_then_reused(store: FolderStore) -> None:
+    first = store.ensure("thing", "key", fill("one"), description="what it is")
+    second = store.ensure("thing", "key", fill("two"))
+    assert first == second == store.root / "thing" / "key"
+    assert (first / "file").read_text() == "one"
+    (entry,) = store.entries()
+    assert (entry.kind, entry.key, entry.description) == ("thing", "key", "what it is")
+    assert entry.size > 0
+
+
+def test_what_a_build_raises_leaves_nothing_behind(store: FolderStore) -> None:
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        store.ensure("thing", "key", build)
+    assert not (store.root / "thing" / "key").exists()
+    assert store.entries() == ()
+
+
+def test_an_entry_without_its_marker_is_built_anew(store: FolderStore) -> None:
+    folder = store.ensure("thing", "key", fill("one"))
+    (folder / MARKER).unlink()
+    (folder / "leftover").write_text("x")
+    store.ensure("thing", "key", fill("two"))
+    assert (folder / "file").read_text() == "two"
+    assert not (folder / "leftover").exists()
+
+
+def test_a_marker_that_was_cut_short_is_none(store: FolderStore) -> None:
+    folder = store.ensure("thing", "key", fill("one"))
+    (folder / MARKER).write_text('{"schema": 1, "cre')
+    store.ensure("thing", "key", fill("two"))
+    assert (folder / "file").read_text() == "two"
+
+
+def test_an_entry_that_is_no_longer_good_is_built_anew(store: FolderStore) -> None:
+    folder = store.ensure("thing", "key", fill("one"))
+    store.ensure("thing", "key", fill("two"), verify=lambda _folder: False)
+    assert (folder / "file").read_text() == "two"
+
+
+def test_threads_build_the_same_one_once(store: FolderStore) -> None:
+    built: list[Path] = []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        time.sleep(0.1)
+
+    threads = [
+        threading.Thread(target=store.ensure, args=("thing", "key", build)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 1
+
+
+def test_processes_build_the_same_one_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    children = [child(tmp_path / "store", log, 0.3) for _ in range(4)]
+    for process in children:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "done\n"
+    for process in children:
+        close(process)
+    assert log.read_text() == "built\n"
+
+
+def test_a_build_that_was_killed_is_done_again(tmp_path: Path) -> None:
+    log, root = tmp_path / "log", tmp_path / "store"
+    process = child(root, log, 60)
+    wait_for((root / "thing" / "key" / "half").exists)
+    process.send_signal(signal.SIGKILL)
+    close(process)
+    store = FolderStore(root)
+    assert store.entries() == ()
+    folder = store.ensure("thing", "key", fill())
+    assert not (folder / "half").exists()
+
+
+def test_a_program_that_outlives_a_killed_build_is_waited_for(tmp_path: Path) -> None:
+    # Else it would go on writing into the folder that the next one builds.
+    root = tmp_path / "store"
+    script = f"""
+from pathlib import Path
+from harness.provision.process import run
+from harness.provision.store import FolderStore
+FolderStore(Path({str(root)!r})).ensure(
+    "thing", "key", lambda folder: run(["sh", "-c", f"touch {{folder}}/half; sleep 1.5"])
+)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    wait_for((root / "thing" / "key" / "half").exists)
+    started = time.monotonic()
+    process.kill()
+    process.wait()
+    FolderStore(root).ensure("thing", "key", fill())
+    assert time.monotonic() - started > 1
+
+
+def test_a_long_wait_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.provision.store._PATIENCE_S", 0.1)
+    said: list[str] = []
+    log, root = tmp_path / "log", tmp_path / "store"
+    process = child(root, log, 1)
+    wait_for((root / "thing" / "key" / "half").exists)
+    FolderStore(root, notify=said.append).ensure("thing", "key", fill())
+    close(process)
+    assert said == ["waiting for another run that builds thing key"]
+
+
+def test_a_full_disk_is_told_with_the_folder_and_the_room(store: FolderStore) -> None:
+    def build(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "file"))
+
+    with pytest.raises(MachineFault, match=r"thing/key: the disk is full \(\d+ MB free after"):
+        store.ensure("thing", "key", build)
+    assert store.entries() == ()
+
+
+def test_a_program_that_found_the_disk_full_counts_as_such(store: FolderStore) -> None:
+    def build(_folder: Path) -> None:
+        run(["sh", "-c", "cat /etc/passwd > /dev/full"])
+
+    with pytest.raises(MachineFault, match="the disk is full"):
+        store.ensure("thing", "key", build)
+
+
+def test_a_root_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match="Not a directory"):
+        FolderStore(tmp_path / "file" / "store")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_root_that_may_not_be_written_to_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(MachineFault, match="set HARNESS_CACHE"):
+        FolderStore(tmp_path / "store")
+
+
+def test_what_a_live_process_uses_is_not_pruned(tmp_path: Path) -> None:
+    log, root = tmp_path / "log", tmp_path / "store"
+    process = child(root, log, 0)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "done\n"
+    store = FolderStore(root)
+    pruned = store.prune(everything=True)
+    assert (len(pruned.removed), len(pruned.in_use)) == (0, 1)
+    close(process)
+    pruned = store.prune(everything=True)
+    assert (len(pruned.removed), len(pruned.in_use)) == (1, 0)
+    assert not (root / "thing" / "key").exists()
+
+
+def test_what_a_killed_process_used_is_pruned(tmp_path: Path) -> None:
+    log, root = tmp_path / "log", tmp_path / "store"
+    process = child(root, log, 0)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    close(process)
+    assert len(FolderStore(root).prune(everything=True).removed) == 1
+
+
+def test_a_closed_store_uses_nothing(store: FolderStore) -> None:
+    store.ensure("thing", "key", fill())
+    assert len(store.prune(everything=True).in_use) == 1
+    store.close()
+    assert len(store.prune(everything=True).removed) == 1
+
+
+def test_prune_by_age_and_by_number(tmp_path: Path) -> None:
+    with FolderStore(tmp_path / "store") as store:
+        for age, key in enumerate(("new", "middle", "old")):
+            folder = store.ensure("thing", key, fill())
+            used = time.time() - age * 1000
+            os.utime(folder / MARKER, (used, used))
+    assert [entry.key for entry in store.prune(older_than_s=1500).removed] == ["old"]
+    assert [entry.key for entry in store.prune(keep=1).removed] == ["middle"]
+    assert [entry.key for entry in store.entries()] == ["new"]
+
+
+def test_prune_of_one_kind_leaves_the_others(tmp_path: Path) -> None:
+    with FolderStore(tmp_path / "store") as store:
+        store.ensure("one", "key", fill())
+        store.ensure("two", "key", fill())
+    store.prune(everything=True, kinds=["one"])
+    assert [entry.kind for entry in store.entries()] == ["two"]
+
+
+def test_prune_clears_what_is_half_built(store: FolderStore) -> None:
+    folder = store.root / "thing" / "key"
+    folder.mkdir(parents=True)
+    (folder / "half").write_text("x")
+    store.prune()
+    assert not folder.exists()
+
+
+def test_use_is_noted(store: FolderStore) -> None:
+    folder = store.ensure("thing", "key", fill())
+    os.utime(folder / MARKER, (1, 1))
+    store.ensure("thing", "key", fill())
+    assert store.entries()[0].used > time.time() - 60
+
+
+def test_a_size_counts_a_file_of_two_names_once(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"x" * 100_000)
+    size = tree_size(tmp_path)
+    (tmp_path / "two").hardlink_to(tmp_path / "one")
+    assert tree_size(tmp_path) == size
+
+
+def test_the_root_is_what_the_variable_names(tmp_path: Path) -> None:
+    assert default_root({"HARNESS_CACHE": str(tmp_path)}) == tmp_path
+    assert default_root({}).name == "r-python-harness"
