@@ -35,11 +35,14 @@ KEYS = frozenset(
 """Keys that every cell has; further ones are the names of pinned packages."""
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<paren>[()])|(?P<not>!)(?=[^=])|"(?P<quoted>[^"]*)"|(?P<word>(?:[^\s()"]|"[^"]*")+))"""
+    r"""\s*(?:(?P<paren>[()])|(?P<not>!)(?=[^=])|"(?P<quoted>[^"]*)"|"""
+    r"""(?P<word>(?:[^\s()"]|"[^"]*")+))"""
 )
 _COMPARISON = re.compile(r"^(?P<name>[A-Za-z][\w.\-]*)?\s*(?P<specifier>(?:[<>!=~]=?|===).*)$")
 _VERSION = re.compile(r"^\d+(\.\d+)*$")
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z][\w\-]*)(\[(?P<extras>[^\]]*)\])?(==(?P<version>.+))?$")
+_REQUIREMENT = re.compile(
+    r"^(?P<name>[A-Za-z][\w\-]*)(\[(?P<extras>[^\]]*)\])?(==(?P<version>.+))?$"
+)
 _MAX_DEPTH = 50
 
 
@@ -214,7 +217,8 @@ class _Parser:
         fault = check_pattern(pattern)
         if key not in self.keys:
             near = difflib.get_close_matches(key, self.keys, n=1)
-            meant = f"did you mean '{near[0]}:'?" if near else f"keys are {', '.join(sorted(self.keys))}"
+            every = f"keys are {', '.join(sorted(self.keys))}"
+            meant = f"did you mean '{near[0]}:'?" if near else every
             fault = f"'{word}' has no known key; {meant}"
         elif not pattern:
             fault = f"'{word}' has no pattern behind the colon"

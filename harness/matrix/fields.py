@@ -81,11 +81,12 @@ PIN = Field(
 )
 
 _ASKED: Final[dict[str, Field]] = {
-    "probes": Field(
-        kind="texts", doc="What is asked of each cell.", example="[init, train]"
-    ),
+    "probes": Field(kind="texts", doc="What is asked of each cell.", example="[init, train]"),
     "limits": Field(
-        kind="mapping", doc="How much a cell may take.", example="{memory_mb: 4096}", fields="limits"
+        kind="mapping",
+        doc="How much a cell may take.",
+        example="{memory_mb: 4096}",
+        fields="limits",
     ),
     "network": Field(
         kind="flag", doc="Whether the cells may use the network; by default not.", example="true"
@@ -115,7 +116,7 @@ TABLES: Final[dict[str, dict[str, Field]]] = {
         ),
         "include": Field(
             kind="list",
-            doc="Further products, added after `exclude` was applied; one value or several an axis.",
+            doc="Further products, added after `exclude` was applied; one value or several each.",
             example="- {path: reticulate, r: 4.2.2, numpy: '<2'}",
             fields="include",
         ),

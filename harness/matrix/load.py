@@ -87,9 +87,7 @@ class _Loader:
     def _entries(self, node: yaml.Node | None, what: str) -> list[yaml.Node]:
         return [] if node is None else self.read.items(node, what)
 
-    def _known_keys(
-        self, node: yaml.Node, table: str, what: str
-    ) -> list[tuple[str, yaml.Node]]:
+    def _known_keys(self, node: yaml.Node, table: str, what: str) -> list[tuple[str, yaml.Node]]:
         """Return the keys of a closed table with their values."""
         found = []
         for key, key_node, value in self.read.mapping(node, what):
@@ -248,5 +246,3 @@ class _Loader:
         if not patterns:
             raise self.read.fault(node, "an entry of 'exclude' names no axis; it would take all")
         return Exclusion(patterns=patterns, reason=reason, line=node.start_mark.line + 1)
-
-

@@ -32,7 +32,8 @@ def read_document(path: Path) -> tuple[str, yaml.Node]:
     except IsADirectoryError:
         raise FileFault(source, "is a folder; name a matrix file, such as smoke.yaml") from None
     except OSError as error:
-        raise FileFault(source, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise FileFault(source, f"cannot be read: {reason}") from None
     if len(raw) > MAX_BYTES:
         raise FileFault(source, f"has more than {MAX_BYTES:,} bytes, which no matrix needs")
     try:
@@ -124,13 +125,12 @@ class Reader:
     def number(self, node: yaml.Node, what: str, minimum: float | None, *, whole: bool) -> float:
         """Return a number that is at least ``minimum``."""
         wanted = "a whole number" if whole else "a number"
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.fault(node, f"{what} is {kind_of(node)}; write {wanted}")
         try:
-            if not isinstance(node, yaml.ScalarNode):
-                raise ValueError
             value = int(node.value) if whole else float(node.value)
         except ValueError:
-            shown = f"'{node.value}'" if isinstance(node, yaml.ScalarNode) else kind_of(node)
-            raise self.fault(node, f"{what} is {shown}; write {wanted}") from None
+            raise self.fault(node, f"{what} is '{node.value}'; write {wanted}") from None
         # NaN and infinity are floats, and no limits.
         if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124
             raise self.fault(node, f"{what} is {node.value}; write {wanted}")

@@ -45,7 +45,8 @@ def _of_field(field: Field, *, pattern: bool) -> dict[str, Any]:
     if field.kind == "axis":
         one: dict[str, Any] = dict(_SCALAR)
         if pattern and field.pattern:
-            one = {"anyOf": [{"type": "string", "pattern": f"^({field.pattern})$"}, {"type": "number"}]}
+            text = {"type": "string", "pattern": f"^({field.pattern})$"}
+            one = {"anyOf": [text, {"type": "number"}]}
         return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}], **described}
     if field.kind == "mapping":
         return {**_of_table(field.fields or ""), **described}

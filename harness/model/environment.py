@@ -114,4 +114,6 @@ class Store(Protocol):
 class Build(Protocol):
     """Fills an empty folder; what it raises leaves nothing behind."""
 
-    def __call__(self, folder: Path, /) -> None: ...
+    def __call__(self, folder: Path, /) -> None:
+        """Build into ``folder``."""
+        ...

@@ -34,7 +34,9 @@ def select(plan: Plan, only: Sequence[str] = (), where: str | None = None) -> Pl
         and (predicate is None or predicate({"id": cell.id, **cell.axes.as_dict()}))
     }
     if not kept:
-        asked = " and ".join([*(f"--only '{p}'" for p in only), *([f"--where '{where}'"] if where else [])])
+        words = [f"--only '{pattern}'" for pattern in only]
+        words += [f"--where '{where}'"] if where else []
+        asked = " and ".join(words)
         raise UsageError(
             f"{plan.source}: none of the {len(plan.cells)} cells fits {asked}; "
             f"'harness plan {plan.source}' lists them"

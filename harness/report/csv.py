@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
+from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Status
 from harness.report.base import DEFAULTS, Options
 from harness.report.view import ordered, reason
 from harness.report.words import clean
-from harness.model.document import Results
 
 AXES = ("path", "transport", "r", "bridge", "python", "framework", "cuda")
 COLUMNS = (

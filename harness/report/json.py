@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.report.base import DEFAULTS, Options
 from harness.model.document import Results, encode
+from harness.report.base import DEFAULTS, Options
 
 
 class _Json:

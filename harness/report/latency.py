@@ -7,11 +7,11 @@ from statistics import median
 
 import msgspec
 
+from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Status
 from harness.report.view import framework_label, ordered, path_label
 from harness.report.words import one_line, signed_seconds
-from harness.model.document import Results
 
 
 class StageCost(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
+from harness.model.document import Results
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.report import view
@@ -15,7 +16,6 @@ from harness.report.base import DEFAULTS, Options
 from harness.report.latency import Comparison, compare, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
-from harness.model.document import Results
 
 _EVIDENCE_LINES: Final = 60
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.report.words import count, megabytes, one_line, seconds
 from harness.model.document import Machine, Results
+from harness.report.words import count, megabytes, one_line, seconds
 
 
 def machine_line(machine: Machine) -> str:

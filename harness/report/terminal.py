@@ -8,6 +8,7 @@ from statistics import median
 
 from tabulate import MIN_PADDING, SEPARATING_LINE, tabulate
 
+from harness.model.document import Results
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.report import view
@@ -15,7 +16,6 @@ from harness.report.base import DEFAULTS, Options
 from harness.report.latency import Comparison, compare, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import count, one_line, seconds, signed_seconds
-from harness.model.document import Results
 
 _GAP = 2
 _CELLS_NAMED = 8  # of a group; the grid marks them all

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from harness.model.document import Results
+from harness.model.order import natural_key
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Phase, Status
 from harness.report.words import one_line
-from harness.model.document import Results
-from harness.model.order import natural_key
 
 _PATHS: Final = ("native", "reticulate", "rpython", "system", "rpc", "rpy2")
 _AXES: Final = ("path", "transport", "r", "bridge", "python", "framework", "cuda")

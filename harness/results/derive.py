@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from harness.model.record import CellRecord
 from harness.model.document import NEVER_RUN, Machine, Results, missing
+from harness.model.record import CellRecord
 from harness.results.places import arrange
 
 

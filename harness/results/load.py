@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from harness.errors import FileFault
-from harness.results.derive import Fold
 from harness.model.document import NEVER_RUN, SCHEMA, Results, missing
+from harness.results.derive import Fold
 from harness.results.locate import fault
 
 JOURNAL = "journal.jsonl"

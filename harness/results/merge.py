@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.errors import UsageError
-from harness.model.record import CellRecord
-from harness.model.status import Status
 from harness.model.document import NEVER_RUN, Machine, Results, canonical, missing
 from harness.model.order import natural_key
+from harness.model.record import CellRecord
+from harness.model.status import Status
 from harness.results.places import arrange
 
 

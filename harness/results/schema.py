@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.model.status import Phase, Status
 from harness.model.document import SCHEMA, Results
+from harness.model.status import Phase, Status
 
 FILE: Final = Path(__file__).with_name("results.schema.json")
 

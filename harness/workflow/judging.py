@@ -50,10 +50,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def judge_probes(
+def judge_probes(  # noqa: PLR0913 - what is judged, and what it is judged by
     cell: Cell,
     path: IntegrationPath,
     ready: Provisioned,
+    *,
     control: CellRecord | None,
     heard: Said,
     verdict: Verdict,
@@ -108,9 +109,7 @@ def _stopped(
     )
 
 
-def _same_probe(
-    control: CellRecord | None, name: str, variant: str | None
-) -> ProbeRecord | None:
+def _same_probe(control: CellRecord | None, name: str, variant: str | None) -> ProbeRecord | None:
     """Return a probe of the control; where the control never got to it, its own ending."""
     if control is None:
         return None

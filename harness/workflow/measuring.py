@@ -169,7 +169,15 @@ def _run_variant(
     stderr = job.stderr.read_bytes()[-20_000:].decode("utf-8", errors="replace")
     verdict = classify(outcome, log.events, stderr)
     said = Said.of(log.events, stderr)
-    probes = judge_probes(cell, path, ready, measurement.control, said, verdict, variant)
+    probes = judge_probes(
+        cell,
+        path,
+        ready,
+        control=measurement.control,
+        heard=said,
+        verdict=verdict,
+        variant=variant,
+    )
     with suppress(OSError):
         events.replace(folder / f"events{suffix}.jsonl")
     shutil.rmtree(work, ignore_errors=True)
@@ -186,7 +194,12 @@ def _joined(record: CellRecord, part: _Part) -> CellRecord:
         phase, message = part.verdict.phase, part.verdict.message
         if culprit is not None and (culprit.message or part.verdict.status is not worst):
             phase, message = culprit.phase, culprit.message
-        changes = {"status": known, "phase": phase, "message": message, "evidence": part.said.evidence}
+        changes = {
+            "status": known,
+            "phase": phase,
+            "message": message,
+            "evidence": part.said.evidence,
+        }
     outcome = part.outcome
     return msgspec.structs.replace(
         record,
@@ -226,4 +239,3 @@ def _keep_what_is_run(folder: Path, suffix: str, job: Job, path: IntegrationPath
     for file in path.files.iterdir():
         if file.suffix in {".R", ".py"} and file.name != "__init__.py":
             shutil.copy(file, folder / file.name)
-

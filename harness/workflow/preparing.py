@@ -183,5 +183,3 @@ def _words(axes: Axes) -> str:
     framework = "" if axes.framework is None else f" with {axes.framework}"
     cuda = "" if axes.cuda == "cpu" else f" for CUDA {axes.cuda}"
     return f"Python {axes.python}{framework}{cuda} {pins}".strip()
-
-

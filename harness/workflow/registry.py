@@ -47,4 +47,3 @@ def paths() -> dict[str, IntegrationPath]:
 def probe(name: str) -> Probe:
     """Return one probe."""
     return cast("Probe", _load("harness.probes", name))
-

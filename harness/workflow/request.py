@@ -10,7 +10,13 @@ from harness.model.environment import Provisioned
 
 
 def write_request(
-    folder: Path, cell: Cell, provisioned: Provisioned, backend: str | None, *, seed: int, epochs: int
+    folder: Path,
+    cell: Cell,
+    provisioned: Provisioned,
+    backend: str | None,
+    *,
+    seed: int,
+    epochs: int,
 ) -> None:
     """Write ``request.json`` and ``request.dcf``, whose fields are all texts."""
     framework = cell.axes.framework

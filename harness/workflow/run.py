@@ -89,9 +89,7 @@ def _exit_code(plan: Plan, folder: Path) -> ExitCode:
 class _Run:
     """The state of one run: what is known of each cell, and who is told of it."""
 
-    def __init__(
-        self, plan: Plan, settings: Settings, journal: Journal, display: Display
-    ) -> None:
+    def __init__(self, plan: Plan, settings: Settings, journal: Journal, display: Display) -> None:
         self.plan = plan
         self.settings = settings
         self.journal = journal
@@ -118,7 +116,9 @@ class _Run:
         todo = [cell for cell in self.plan.cells if cell.id not in self.known]
         self._announce()
         if self.known:
-            self.display.note(f"{len(self.known)} cells have a result already; --fresh runs them anew")
+            self.display.note(
+                f"{len(self.known)} cells have a result already; --fresh runs them anew"
+            )
         self.display.started(len(todo), self.jobs)
         if todo:
             scheduler = Scheduler({"prepare": PREPARING, "cell": self.jobs}, self.cancel)
@@ -185,9 +185,7 @@ class _Run:
         )
 
     @staticmethod
-    def _preparations(
-        cell: Cell, preparation: Preparation
-    ) -> list[tuple[str, Callable[[], None]]]:
+    def _preparations(cell: Cell, preparation: Preparation) -> list[tuple[str, Callable[[], None]]]:
         python = preparation.python_name(cell)
         made: list[tuple[str, Callable[[], None]]] = [
             (python, partial(preparation.python, python, cell.axes))

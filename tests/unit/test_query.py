@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 
 import pytest
@@ -96,10 +97,8 @@ def test_says_what_is_wrong(query: str, said: str) -> None:
 
 @given(st.text(alphabet=string.printable, max_size=60))
 def test_any_text_is_a_query_or_a_usage_error(text: str) -> None:
-    try:
+    with contextlib.suppress(UsageError):
         compile_query(text)(CELL)
-    except UsageError as error:
-        assert str(error)
 
 
 @given(st.text(max_size=20), st.one_of(st.none(), st.text(max_size=20)))

@@ -75,7 +75,7 @@ def test_unknown_status_is_a_failure() -> None:
     assert "unknown status 'great'" in (verdict.message or "")
 
 
-@pytest.mark.parametrize("claimed", ["crash", "skipped", "missing", "timeout"])
+@pytest.mark.parametrize("claimed", ["oom", "skipped", "missing", "timeout"])
 def test_a_probe_cannot_say_what_only_the_harness_sees(claimed: str) -> None:
     assert classify(ended(), [probe("init", claimed), *DONE]).status is Status.FAIL
 

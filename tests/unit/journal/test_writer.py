@@ -85,6 +85,11 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
         Journal(tmp_path / "file")
 
 
+def _fill(journal: Journal) -> None:
+    for _ in range(100):
+        journal.append("e", text="x" * 5000)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root alone")
 def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -95,11 +100,8 @@ def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr!r}")
     try:
-        journal = Journal(disk)
-        with pytest.raises(MachineFault, match="the disk is full"):
-            for _ in range(100):
-                journal.append("e", text="x" * 5000)
-        journal.close()
+        with Journal(disk) as journal, pytest.raises(MachineFault, match="the disk is full"):
+            _fill(journal)
         for line in lines(disk):
             json.loads(line)
         assert lines(disk)

@@ -84,7 +84,8 @@ def test_ids_do_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
     expected = {cell.id for cell in plan_of(tmp_path, MATRIX).cells}
     shuffled = {
         key: {
-            axis: random.Random(1).sample(values, len(values)) for axis, values in reversed(part.items())
+            axis: random.Random(1).sample(values, len(values))
+            for axis, values in reversed(part.items())
         }
         if isinstance(part, dict)
         else part

@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 
 from harness.model.cell import Axes, Framework, cell_id
+from harness.model.document import Machine, Results
 from harness.model.record import CellRecord, Ending, ProbeRecord, Stage
 from harness.model.status import Phase, Status
-from harness.model.document import Machine, Results
 
 MACHINE = Machine(
     os="Debian GNU/Linux 12 (bookworm)",

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.model.cell import Axes
+from harness.model.document import Results
 from harness.model.status import Phase, Status
 from harness.report.base import Options, options_for
 from harness.report.registry import find, names
-from harness.model.document import Results
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 HOSTILE = st.text(alphabet=st.sampled_from("ab |`*_[]()<>&#\\\n\r\t\x1b\x00\u202e=+-@'\",;é✓"))

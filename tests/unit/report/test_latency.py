@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from harness.model.cell import Axes, Framework
+from harness.model.document import Elsewhere, Machine
 from harness.model.record import ProbeRecord, Stage
 from harness.model.status import Status
 from harness.report.latency import compare, dearest
-from harness.model.document import Elsewhere, Machine
 
 TORCH = Framework("torch", "2.13.0")
 

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from harness.model.cell import Axes, Framework
+from harness.model.document import Elsewhere, Machine
 from harness.model.status import Phase, Status
 from harness.report.base import Options
 from harness.report.terminal import REPORT
-from harness.model.document import Elsewhere, Machine
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

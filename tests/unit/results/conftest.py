@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from harness.model.document import Machine, Results
 from harness.model.record import CellRecord
 from harness.model.status import Status
-from harness.model.document import Machine, Results
 
 AXES = {"path": "native", "python": "3.12", "framework": "torch==2.13.0", "cuda": "cpu"}
 

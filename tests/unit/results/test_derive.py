@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.results.derive import derive
 from harness.model.document import Machine
+from harness.results.derive import derive
 
 
 def statuses(results) -> dict[str, str]:

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from harness.model.document import Machine, Results, encode
 from harness.model.record import CellRecord
 from harness.model.status import Status
-from harness.model.document import Machine, Results, encode
 from harness.results.merge import merge
 
 RECORD = st.builds(

@@ -7,8 +7,8 @@ import sys
 import jsonschema
 import pytest
 
-from harness.results import schema
 from harness.model.document import SCHEMA, encode
+from harness.results import schema
 
 
 def test_the_checked_in_schema_is_the_generated_one():

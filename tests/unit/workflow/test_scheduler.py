@@ -17,7 +17,9 @@ def run(tasks: list[Task], *, cells: int = 2) -> None:
 def test_a_task_waits_for_what_it_needs() -> None:
     done: list[str] = []
     tasks = [
-        Task(name="cell", pool="cell", run=lambda: done.append("cell"), needs=frozenset({"r", "py"})),
+        Task(
+            name="cell", pool="cell", run=lambda: done.append("cell"), needs=frozenset({"r", "py"})
+        ),
         Task(name="r", pool="prepare", run=lambda: done.append("r")),
         Task(name="py", pool="prepare", run=lambda: done.append("py"), needs=frozenset({"r"})),
     ]
