@@ -12,7 +12,7 @@ from harness.model.cell import Axes, Cell
 from harness.model.environment import Lock, Provisioned, PythonEnvironment, RToolchain
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.resolve import Resolver
 from harness.workflow.display import Display
 

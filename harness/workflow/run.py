@@ -22,7 +22,7 @@ from harness.model.cell import Cell, Plan
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.provision.store import FolderStore, default_root
 from harness.resolve import Resolver
 from harness.results.load import load

@@ -31,7 +31,7 @@ from harness.paths.system import PATH as SYSTEM
 from harness.probes.init import PROBE as INIT
 from harness.probes.train import HASHES
 from harness.probes.train import PROBE as TRAIN
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.provision.store import FolderStore, default_root
 from harness.resolve import Resolver
 

@@ -22,7 +22,7 @@ import pytest
 from harness.errors import MachineFault, Unavailable, Unsatisfiable
 from harness.model.cell import Axes, Framework
 from harness.model.environment import RToolchain
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.provision.python.damage import damaged
 from harness.provision.r.debian import enter
 from harness.provision.r.machine import Machine
@@ -210,7 +210,7 @@ def test_keras_with_torch_for_cuda_13_is_resolved_and_read_from_the_lock(
 def test_a_killed_build_leaves_nothing_and_is_done_again(tmp_path: Path, seconds: float) -> None:
     script = f"""
 from pathlib import Path
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.provision.store import FolderStore
 from harness.model.cell import Axes
 store = FolderStore(Path({str(tmp_path / "store")!r}))
@@ -236,7 +236,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, what: str) -> No
 from pathlib import Path
 from harness.errors import MachineFault
 from harness.model.cell import Axes
-from harness.provision import Provisioner
+from harness.provision.provisioner import Provisioner
 from harness.provision.store import FolderStore
 from harness.resolve import Resolver
 root = Path({str(tmp_path)!r}) / "store"
