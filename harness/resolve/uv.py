@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from uv import find_uv_bin
 
 from harness.errors import Unavailable
+from harness.programs import uv_program
 from harness.resolve.explain import NoSolution, condense
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _compile(
         folder = Path(name)
         (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n")
         command: list[str] = [
-            find_uv_bin(),
+            uv_program(),
             "pip",
             "compile",
             "requirements.in",

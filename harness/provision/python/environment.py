@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from uv import find_uv_bin
-
 from harness.errors import MachineFault, Unavailable
 from harness.model.environment import Interpreter, Lock, PackageSources, PythonEnvironment
+from harness.programs import uv_program
 from harness.provision.pipconfig import redact
 from harness.provision.process import Ran, run
 from harness.provision.python.damage import damaged
@@ -162,7 +161,7 @@ def _damaged_in_cache(ran: Ran, lock: Lock, folder: Path) -> set[str]:
 def _uv(sources: PackageSources, folder: Path, *arguments: str | Path) -> Ran:
     # The working folder is the environment itself: no project's settings are above it.
     return run(
-        [find_uv_bin(), *arguments, "--quiet"], env=sources.env, cwd=folder, limit_s=_LIMIT_S
+        [uv_program(), *arguments, "--quiet"], env=sources.env, cwd=folder, limit_s=_LIMIT_S
     )
 
 

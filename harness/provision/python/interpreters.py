@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from packaging.version import InvalidVersion, Version
-from uv import find_uv_bin
 
 from harness.errors import Unavailable
 from harness.model.environment import Interpreter
+from harness.programs import uv_program
 from harness.provision.pipconfig import clean_environment
 from harness.provision.process import run
 
@@ -176,7 +176,7 @@ class Interpreters:
             # A place that is out of reach is not less so at the third try.
             env.setdefault("UV_HTTP_RETRIES", "0")
             ran = run(
-                [find_uv_bin(), "python", "install", "--no-bin", version],
+                [uv_program(), "python", "install", "--no-bin", version],
                 env=env,
                 cwd=Path("/"),
                 limit_s=_FETCH_LIMIT_S,

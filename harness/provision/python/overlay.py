@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from uv import find_uv_bin
 
 from harness.errors import Unavailable
+from harness.programs import uv_program
 from harness.provision.pipconfig import redact
 from harness.provision.process import run
 
@@ -75,7 +75,7 @@ def _build(
     requirements.write_text(lock.text, encoding="utf-8")
     ran = run(
         [
-            *(find_uv_bin(), "pip", "install", "--no-deps", "--compile-bytecode"),
+            *(uv_program(), "pip", "install", "--no-deps", "--compile-bytecode"),
             *("--python", environment.executable, "--target", folder / _FOLDER),
             *("--requirement", requirements),
             *sources.options,
