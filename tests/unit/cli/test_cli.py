@@ -1,0 +1,126 @@
+"""The command line: what it prints, how it ends, and one sentence for each slip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import __version__
+from harness.cli import run
+from harness.cli.root import VERBS
+
+MATRIX = """\
+axes:
+  path: [native, reticulate]
+  r: [4.5.0]
+  python: ["3.11", "3.12"]
+  framework: [jax==0.10.2]
+"""
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "m.yaml").write_text(MATRIX)
+    monkeypatch.chdir(tmp_path)
+    return "m.yaml"
+
+
+def test_help_lists_every_verb_and_each_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for verb in VERBS:
+        assert f"  {verb}" in listed
+        assert run([verb, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert "Example: harness " + verb in " ".join(shown.split())
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "Usage: harness" in "".join(capsys.readouterr())
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"harness {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["paln", "m.yaml"], "there is no verb 'paln'; did you mean 'plan'?"),
+        (["plan"], "Missing argument 'MATRIX'"),
+        (["plan", "m.yaml", "--fromat", "json"], "No such option"),
+        (["plan", "m.yaml", "--format", "yaml"], "'yaml' is not one of"),
+        (["plan", "none.yaml"], "none.yaml: cannot be read: no such file"),
+        (["plan", "m.yaml", "--where", "phyton:3"], "did you mean 'python:'?"),
+        (["plan", "m.yaml", "--only", "nothing*"], "none of the 4 cells fits"),
+        (["plan", "m.yaml", "--shard", "3/2"], "write K/N"),
+        (["run", "m.yaml", "--jobs", "0"], "0 is not in the range"),
+        (["report", "."], "no results here"),
+        (["report", ".", "--format", "pdf"], "there is no report format 'pdf'"),
+        (["merge", ".", "--results", "out"], "no results here"),
+        (["cache", "--older-than", "3"], "--older-than goes with --prune"),
+    ],
+)
+def test_a_slip_is_one_sentence_and_exit_code_2(
+    matrix: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    del matrix
+    assert run(arguments) == 2
+    out, errors = capsys.readouterr()
+    assert said in errors
+    assert out == ""
+    assert len(errors.strip().splitlines()) == 1
+    assert errors.startswith("harness: ")
+
+
+def test_plan_as_a_table(matrix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", matrix]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["cell", "path", "r", "bridge", "python", "framework", "cuda"]
+    assert "reticulate-1.41__r4.5.0__py3.11__jax0.10.2__cpu" in lines[3]
+    assert lines[-1] == "4 cells"
+
+
+def test_plan_as_json(matrix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", matrix, "--format", "json", "--where", "path:reticulate python:3.12"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    control, cell = document["cells"]
+    assert cell["id"] == "reticulate-1.41__r4.5.0__py3.12__jax0.10.2__cpu"
+    assert cell["axes"]["framework"] == "jax==0.10.2"
+    assert cell["control"] == control["id"] == "native__py3.12__jax0.10.2__cpu"
+    assert control["implied"]
+
+
+def test_plan_for_github_is_the_object_of_a_matrix(
+    matrix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["plan", matrix, "--format", "github", "--where", "path:reticulate"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1, "one line, as $GITHUB_OUTPUT wants it"
+    jobs = json.loads(printed)["include"]
+    assert [job["path"] for job in jobs] == ["reticulate", "reticulate"]
+    assert all(isinstance(value, str) for job in jobs for value in job.values())
+
+
+def test_a_results_folder_that_cannot_be_written_is_exit_code_4(
+    matrix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("")
+    assert run(["run", matrix, "--results", "file/out"]) == 4
+    _, errors = capsys.readouterr()
+    assert "results cannot be written here" in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_an_empty_cache_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert run(["cache"]) == 0
+    assert "is empty" in capsys.readouterr().out
+    assert run(["cache", "--prune"]) == 0
+    assert "removed 0 entries" in capsys.readouterr().out
