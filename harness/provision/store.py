@@ -304,9 +304,9 @@ class FolderStore:
         except OSError as error:
             if error.errno in _FULL:
                 message = (
-                    f"{folder}: the disk is full ({_free_mb(self.root)} MB free after clearing up); make room, for "
-                    "example with `harness cache --prune`, or set HARNESS_CACHE to a folder on "
-                    "another disk"
+                    f"{folder}: the disk is full ({_free_mb(self.root)} MB free after clearing "
+                    "up); make room, for example with `harness cache --prune`, or set "
+                    "HARNESS_CACHE to a folder on another disk"
                 )
                 raise MachineFault(message) from error
             if error.errno in _DENIED and _is_below(error.filename, self.root):

@@ -36,6 +36,9 @@ def _is_whole(record: Path) -> bool:
             # Without a size stand the list itself and what is compiled at installation.
             if len(row) < 3 or not row[2].isdigit():  # noqa: PLR2004 - path, hash, size
                 continue
+            # Some wheels (numpy 1.26.4) carry a compiled file, which ours replaces.
+            if row[0].endswith(".pyc"):
+                continue
             try:
                 size = os.stat(os.path.join(site, row[0])).st_size  # noqa: PTH116, PTH118 - speed
             except OSError:
