@@ -36,8 +36,8 @@ from harness.workflow.registry import paths
 from harness.workflow.reporting import render
 from harness.workflow.scheduler import Scheduler, Task
 
-PREPARING = 2
-"""Things that are made at once, beside the cells: one mostly waits for the network."""
+PREPARING = 3
+"""Things that are made at once, beside the cells: an R mostly waits for the network."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +160,10 @@ class _Run:
             if refusal is None:
                 for name, make in self._preparations(cell, preparation):
                     needs.add(name)
-                    tasks.setdefault(name, Task(name=name, pool="prepare", run=make))
+                    # An R takes longest, so it is begun first.
+                    first = -1 if name.startswith("R ") else 0
+                    task = Task(name=name, pool="prepare", run=make, priority=first)
+                    tasks.setdefault(name, task)
             if cell.control is not None:
                 needs.add(cell.control)
             tasks[cell.id] = Task(
