@@ -55,11 +55,12 @@ _SYMBOL = {
     Status.MISSING: "?",
 }
 _PROBLEMS = frozenset({Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.OOM})
-# From the least to the most severe: a cell is as its worst probe.
+# From the least to the most severe: a cell is as its worst probe.  A path that cannot do one of
+# the probes is none the worse for saying so, so a cell passes that passes in all else.
 _SEVERITY = [
     Status.SKIPPED,
-    Status.PASS,
     Status.UNSUPPORTED,
+    Status.PASS,
     Status.UNAVAILABLE,
     Status.UNSATISFIABLE,
     Status.MISSING,
