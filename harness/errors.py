@@ -78,3 +78,14 @@ class Unavailable(HarnessError):
 
 class Unsatisfiable(HarnessError):
     """No set of packages can exist for a cell; ends that cell alone, as ``unsatisfiable``."""
+
+
+class BuildFailure(HarnessError):
+    """The source of a bridge does not build for a cell; ends that cell alone, as ``fail``.
+
+    ``detail`` is the end of what the build printed.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(message)

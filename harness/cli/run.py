@@ -28,6 +28,14 @@ from harness.cli.options import MATRIX, default_results, selection
     metavar="N",
     help="Cells that run at once; by default, one for each core.",
 )
+@click.option(
+    "--cran",
+    metavar="REPOSITORY",
+    help=(
+        "Where R packages come from that no R brings (rPython): the address of a CRAN-like "
+        "repository, or a folder; by default $HARNESS_CRAN."
+    ),
+)
 @click.option("--fresh", is_flag=True, help="Run every cell anew, whatever has a result.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(
@@ -37,6 +45,7 @@ def command(
     shard: str | None,
     results: Path | None,
     jobs: int | None,
+    cran: str | None,
     fresh: bool,
     quiet: bool,
 ) -> int:
@@ -60,6 +69,7 @@ def command(
         results=results or default_results(plan.matrix),
         jobs=jobs,
         fresh=fresh,
+        cran=cran,
         quiet=quiet,
         partial=bool(only or where or shard),
     )

@@ -28,6 +28,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _VERSION = r"\d+(\.\d+)*([abrc]+\d+)?"
+# R's versions have a dash as well (0.0-6); after a plus, the way in which a bridge is built.
+_BRIDGE = rf"{_VERSION}(-\d+(\.\d+)*)?(\+[a-z][a-z0-9]*)?"
 _PYTHON = r"\d\.\d+(\.\d+)?t?"
 
 AXIS_FIELDS: Final[dict[str, Field]] = {
@@ -49,9 +51,12 @@ AXIS_FIELDS: Final[dict[str, Field]] = {
     ),
     "bridge": Field(
         kind="axis",
-        doc="Versions of the bridge; `default` is the one that comes with the R.",
+        doc=(
+            "Versions of the bridge; `default` is the one that comes with the R.  A bridge that is "
+            "built from its source may be built in several ways: `0.0-6+remedies`."
+        ),
         example="[default]",
-        pattern=rf"default|{_VERSION}",
+        pattern=rf"default|{_BRIDGE}",
     ),
     "python": Field(
         kind="axis",

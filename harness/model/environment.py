@@ -93,11 +93,45 @@ class RToolchain(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
 
 
+class SourcePackage(msgspec.Struct, frozen=True, kw_only=True):
+    """An R package that is built from its source.
+
+    ``version`` is ``None`` where the newest will do.  ``location`` is the folder of the
+    unpacked source, or the tar archive; ``None`` where the CRAN-like repository of the user's
+    settings has it.
+    """
+
+    name: str
+    version: str | None = None
+    location: str | None = None
+
+
+class SourceLibrary(msgspec.Struct, frozen=True, kw_only=True):
+    """R packages that are built together, in this order, into one library for a cell's R.
+
+    ``env`` and ``binds`` are what the build has beside R and a compiler; ``tools`` are scripts
+    by name that come first on its ``PATH``; ``needs`` are packages of the R's own source that
+    must be there (reticulate is built with ``Rcpp``).  ``stamp`` is whatever else the result
+    depends on: where it changes, the library is built anew.
+    """
+
+    packages: tuple[SourcePackage, ...]
+    env: dict[str, str] = {}
+    binds: tuple[Path, ...] = ()
+    tools: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
+    stamp: str = ""
+
+
 class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a cell needs to start; ``r`` is ``None`` on the ``native`` path."""
+    """All that a cell needs to start; ``r`` is ``None`` on the ``native`` path.
+
+    ``bridge_source`` is the source tree of the bridge, for a probe that runs its own tests.
+    """
 
     python: PythonEnvironment
     r: RToolchain | None
+    bridge_source: Path | None = None
 
 
 class Store(Protocol):

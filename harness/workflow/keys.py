@@ -10,11 +10,14 @@ import msgspec
 
 import harness
 from harness.model.cell import Cell
-from harness.paths.base import IntegrationPath
+from harness.paths.base import BuildsForR, IntegrationPath
 
 
-def cell_key(cell: Cell, path: IntegrationPath) -> str:
+def cell_key(cell: Cell, path: IntegrationPath, cran: str = "") -> str:
     """Return a digest of what is asked of a cell and of the code that asks it inside.
+
+    Where the path builds its bridge, the repository ``cran`` that the source comes from counts
+    as well: what one has not got, another may have.
 
     Limits do not count: a cell that ended within them ends the same within wider ones, and
     one that did not is run again with ``--fresh``.
@@ -23,6 +26,8 @@ def cell_key(cell: Cell, path: IntegrationPath) -> str:
     digest = hashlib.blake2b(msgspec.json.encode(asked), digest_size=8)
     digest.update(_digest_of(kit_folder()).encode())
     digest.update(_digest_of(path.files).encode())
+    if isinstance(path, BuildsForR):
+        digest.update(cran.encode())
     return digest.hexdigest()
 
 
@@ -35,6 +40,6 @@ def kit_folder() -> Path:
 def _digest_of(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for file in sorted(folder.rglob("*")):
-        if file.suffix in {".py", ".R"}:
+        if file.suffix in {".py", ".R", ".yaml"}:
             digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

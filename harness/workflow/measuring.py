@@ -130,6 +130,7 @@ def _run_variant(
     events = work / "events.jsonl"
     write_request(work, cell, ready, variant, seed=SEED, epochs=EPOCHS)
     launch = path.launch(cell.axes, ready, path.files)
+    source = ready.bridge_source
     env = {
         **base_environment(os.environ),
         "PATH": SYSTEM_PATH,
@@ -141,10 +142,12 @@ def _run_variant(
         "HARNESS_REQUEST": str(work / "request.json"),
         "HARNESS_EVENTS": str(events),
         **({} if ready.python.overlay is None else {"PYTHONPATH": str(ready.python.overlay)}),
+        **({} if source is None else {"HARNESS_BRIDGE_SOURCE": str(source)}),
         **({} if ready.r is None else ready.r.env),
         **launch.env,
     }
     binds = [*ready.python.binds, kit_folder(), path.files]
+    binds += () if source is None else (source,)
     binds += () if ready.r is None else ready.r.binds
     job = Job(
         argv=launch.argv,

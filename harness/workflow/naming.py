@@ -19,13 +19,15 @@ def without_places(record: CellRecord, ready: Provisioned, work: Path) -> CellRe
     """Return a record in which the cell's folders have short names.
 
     ``ENV`` is the Python environment, ``CELL`` the working folder, ``PYTHON`` the prefix of
-    the interpreter, ``~`` the home folder.
+    the interpreter, ``R_LIBRARY`` a library that was built for the cell's R, ``~`` the home
+    folder.
     """
     environment = ready.python.executable.parent.parent
     places = {
         str(environment): "ENV",
         str(work): "CELL",
         str(ready.python.interpreter.prefix): "PYTHON",
+        **({} if ready.r is None else dict.fromkeys(map(str, ready.r.binds), "R_LIBRARY")),
         str(Path.home()): "~",
     }
     # The longest first: the environment may lie in the home folder.  A system's own prefix

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.matrix.expand import PathTraits, expand
 from harness.matrix.load import Known, load_matrix
 from harness.model.cell import Plan
-from harness.paths.base import IntegrationPath
+from harness.paths.base import ChoosesBridge, IntegrationPath
 from harness.plan.select import select
 from harness.plan.shard import parse_shard
 from harness.plan.shard import shard as take_shard
@@ -57,9 +57,13 @@ def _traits(path: IntegrationPath) -> PathTraits:
 def _bridge_of(path: str, r: str) -> str | None:
     """Return the series of the bridge that comes with an R: ``1.41`` for R 4.5.0.
 
-    ``None`` where it is not known before the R is looked at: the R of this machine.
+    A path that brings its bridge itself says which version fits.  ``None`` where it is not
+    known before the R is looked at: the R of this machine.
     """
-    package = paths()[path].bridge_package
+    found = paths()[path]
+    if isinstance(found, ChoosesBridge):
+        return found.default_bridge(r)
+    package = found.bridge_package
     for suite in suites():
         if package is not None and matches(r, suite.r):
             version: str | None = getattr(suite, package.lower(), None)

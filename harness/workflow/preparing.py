@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
+from pathlib import Path
 
 import msgspec
 
-from harness.errors import Unavailable, Unsatisfiable
+from harness.errors import BuildFailure, Unavailable, Unsatisfiable
 from harness.model.cell import Axes, Cell
 from harness.model.environment import Lock, Provisioned, PythonEnvironment, RToolchain
 from harness.model.status import Phase, Status
-from harness.paths.base import IntegrationPath
+from harness.paths.base import (
+    BuildsBridge,
+    BuildsForR,
+    ChoosesBridge,
+    HasNeeds,
+    IntegrationPath,
+    Needs,
+)
 from harness.provision.provisioner import Provisioner
 from harness.resolve import Resolver
 from harness.workflow.display import Display
@@ -31,6 +40,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     python: PythonEnvironment | None = None
     r: RToolchain | None = None
+    bridge_source: Path | None = None
     refusal: Refusal | None = None
     resolve_s: float = 0.0
     provision_s: float = 0.0
@@ -46,12 +56,13 @@ class Preparation:
         self,
         provisioner: Provisioner,
         resolver: Resolver,
-        r_packages: tuple[str, ...],
+        paths: Collection[IntegrationPath],
         display: Display,
     ) -> None:
         self._provisioner = provisioner
         self._resolver = resolver
-        self._r_packages = r_packages
+        self._paths = paths
+        self._r_packages = tuple(sorted({name for path in paths for name in path.r_packages}))
         self._display = display
         self._made: dict[str, Prepared] = {}
         self._mutex = threading.Lock()
@@ -127,17 +138,52 @@ class Preparation:
             return prepared
         phase = Phase.RESOLVE
         try:
-            overlay = self._overlay_lock(made.python, path.requirements(cell.axes))
+            axes = _with_bridge(cell.axes, path, r.r)
+            needs = self._needs(cell, path)
+            requirements = (*path.requirements(axes), *needs.requirements)
+            overlay = self._overlay_lock(made.python, requirements)
             phase = Phase.PROVISION
-            python = made.python
+            python, toolchain = made.python, r.r
             if overlay is not None:
-                python = self._provisioner.overlay(python, overlay)
+                variables = path.build_env if isinstance(path, BuildsBridge) else {}
+                python = self._provisioner.overlay(python, overlay, variables)
             if r_name is not None:
-                self._provisioner.r(cell.axes, self._r_packages, path.bridge_package)
-                self._provisioner.together(python, r.r)
-        except (Unavailable, Unsatisfiable) as error:
+                comes_with_r = path.bridge_package in path.r_packages
+                bridge = path.bridge_package if comes_with_r else None
+                packages = (*self._r_packages, *needs.r_packages)
+                toolchain = self._provisioner.r(cell.axes, packages, bridge)
+                self._provisioner.together(python, toolchain)
+            if toolchain is not None and isinstance(path, BuildsForR):
+                libraries = path.r_libraries(axes, python)
+                toolchain = self._provisioner.with_sources(toolchain, libraries)
+            source = None
+            if needs.bridge_source and toolchain is not None and path.bridge_package is not None:
+                source = self._provisioner.bridge_source(toolchain, path.bridge_package)
+        except (Unavailable, Unsatisfiable, BuildFailure) as error:
             return msgspec.structs.replace(prepared, refusal=_refusal(error, phase))
-        return msgspec.structs.replace(prepared, python=python)
+        return msgspec.structs.replace(prepared, python=python, r=toolchain, bridge_source=source)
+
+    def _needs(self, cell: Cell, path: IntegrationPath) -> Needs:
+        """Return what the probes of a cell need beyond its path, in one."""
+        # What a path cannot do is not tried either.
+        probes = [probe for probe in cell.probes if path.why_not(probe, cell.axes) is None]
+        own = [path.needs(probe, cell.axes) for probe in probes if isinstance(path, HasNeeds)]
+        if not any(needs.r_packages for needs in own):
+            r_packages: set[str] = set()
+        else:
+            # Those of all paths, so that all share one R.
+            every = (other for other in self._paths if isinstance(other, HasNeeds))
+            r_packages = {
+                name
+                for other in every
+                for probe in probes
+                for name in other.needs(probe, cell.axes).r_packages
+            }
+        return Needs(
+            requirements=tuple(sorted({name for needs in own for name in needs.requirements})),
+            r_packages=tuple(sorted(r_packages)),
+            bridge_source=any(needs.bridge_source for needs in own),
+        )
 
     def _overlay_lock(
         self, python: PythonEnvironment, requirements: tuple[str, ...]
@@ -162,16 +208,28 @@ class Preparation:
             self._display.not_provisioned(words, f"{made.refusal.status}: {made.refusal.message}")
 
 
+def _with_bridge(axes: Axes, path: IntegrationPath, r: RToolchain | None) -> Axes:
+    """Return the axes with the bridge that fits an R which is known only now."""
+    if axes.bridge is not None or r is None or not isinstance(path, ChoosesBridge):
+        return axes
+    return msgspec.structs.replace(axes, bridge=path.default_bridge(r.version))
+
+
 def provisioned(prepared: Prepared) -> Provisioned:
     """Return what a cell without a refusal starts with."""
     assert prepared.python is not None
-    return Provisioned(python=prepared.python, r=prepared.r)
+    return Provisioned(python=prepared.python, r=prepared.r, bridge_source=prepared.bridge_source)
 
 
-def _refusal(error: Unavailable | Unsatisfiable, phase: Phase) -> Refusal:
-    impossible = isinstance(error, Unsatisfiable)
+def _refusal(error: Unavailable | Unsatisfiable | BuildFailure, phase: Phase) -> Refusal:
+    status = Status.UNAVAILABLE
+    if isinstance(error, Unsatisfiable):
+        status = Status.UNSATISFIABLE
+    elif isinstance(error, BuildFailure):
+        # It was tried, and it said no: another R or Python may fare better.
+        status = Status.FAIL
     return Refusal(
-        status=Status.UNSATISFIABLE if impossible else Status.UNAVAILABLE,
+        status=status,
         phase=phase,
         message=str(error),
         detail=str(getattr(error, "detail", "") or ""),

@@ -23,6 +23,7 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
 from harness.provision.provisioner import Provisioner
+from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
 from harness.resolve import Resolver
 from harness.results.load import load
@@ -44,7 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a plan is run.
 
     ``jobs`` cells run at once; ``None`` is one for each core.  ``partial`` says that the plan
-    is a selection, which leaves the results of other cells as they are.
+    is a selection, which leaves the results of other cells as they are.  ``cran`` is the
+    repository of R packages that no R brings; ``None`` takes that of the environment.
     """
 
     results: Path
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     quiet: bool = False
     partial: bool = False
+    cran: str | None = None
 
 
 def run_plan(plan: Plan, settings: Settings) -> int:
@@ -96,7 +99,10 @@ class _Run:
         self.display = display
         self.cancel = threading.Event()
         self.paths = paths()
-        self.keys = {cell.id: cell_key(cell, self.paths[cell.axes.path]) for cell in plan.cells}
+        cran = address_of(settings.cran)
+        self.keys = {
+            cell.id: cell_key(cell, self.paths[cell.axes.path], cran) for cell in plan.cells
+        }
         self.known = self._known()
         self.jobs = settings.jobs or len(os.sched_getaffinity(0))
 
@@ -178,12 +184,11 @@ class _Run:
 
     def _preparation(self) -> Preparation:
         store = FolderStore(default_root(), notify=self.display.note)
-        provisioner = Provisioner(store, self.display.note)
-        r_packages = {name for path in self.paths.values() for name in path.r_packages}
+        provisioner = Provisioner(store, self.display.note, cran=self.settings.cran)
         return Preparation(
             provisioner,
             Resolver(store, provisioner.sources),
-            tuple(sorted(r_packages)),
+            tuple(self.paths.values()),
             self.display,
         )
 

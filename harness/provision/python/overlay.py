@@ -17,6 +17,7 @@ from harness.provision.pipconfig import redact
 from harness.provision.process import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.model.environment import Lock, PackageSources, PythonEnvironment, Store
@@ -27,7 +28,11 @@ _FOLDER: Final = "site"
 
 
 def with_overlay(
-    store: Store, environment: PythonEnvironment, lock: Lock, sources: PackageSources
+    store: Store,
+    environment: PythonEnvironment,
+    lock: Lock,
+    sources: PackageSources,
+    variables: Mapping[str, str] | None = None,
 ) -> PythonEnvironment:
     """Return ``environment`` with the packages of ``lock`` that it does not have laid over it.
 
@@ -35,6 +40,8 @@ def with_overlay(
     ----------
     lock
         Resolved together with the environment's own lock, so that both fit.
+    variables
+        For a package that is built from its source: what it is to be built as.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def with_overlay(
     folder = store.ensure(
         _KIND,
         digest,
-        partial(_build, environment, own, sources),
+        partial(_build, environment, own, sources, dict(variables or {})),
         description=f"Python {environment.interpreter.version}: {', '.join(lines)}",
     )
     return msgspec.structs.replace(
@@ -69,7 +76,11 @@ def with_overlay(
 
 
 def _build(
-    environment: PythonEnvironment, lock: Lock, sources: PackageSources, folder: Path
+    environment: PythonEnvironment,
+    lock: Lock,
+    sources: PackageSources,
+    variables: dict[str, str],
+    folder: Path,
 ) -> None:
     requirements = folder / "requirements.lock"
     requirements.write_text(lock.text, encoding="utf-8")
@@ -81,7 +92,7 @@ def _build(
             *sources.options,
             *lock.options,
         ],
-        env=sources.env,
+        env={**sources.env, **variables},
         limit_s=_LIMIT_S,
     )
     if not ran.ok:

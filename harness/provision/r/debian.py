@@ -37,9 +37,10 @@ from harness.provision.r.system_packages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _KIND: Final = "r-debian"
+_BUILDER_KIND: Final = "r-builder"
 _LAYOUT: Final = "1"
 """Part of the key: changes with what the folder holds."""
 _ROOT: Final = "root"
@@ -55,6 +56,7 @@ _IN_R: Final = frozenset(
     {"base", "compiler", "datasets", "grDevices", "graphics", "grid", "methods", "parallel",
      "splines", "stats", "stats4", "tcltk", "tools", "utils"}
 )  # fmt: skip
+_TO_BUILD: Final = ("r-base-dev",)
 _SYSTEM_FOLDERS: Final = frozenset({"bin", "etc", "lib", "lib32", "lib64", "sbin", "usr", "var"})
 _LEFT_OUT: Final = ("doc", "info", "locale", "man")
 _LIBRARIES: Final = "usr/share"
@@ -98,16 +100,14 @@ class Debian:
         """Bring the R of a suite; see :class:`RProvider`."""
         suite = next(suite for suite in suites() if offer.description == f"Debian {suite.name}")
         wanted = debian_packages(suite, packages)
-        key = hashlib.sha256(
-            "\0".join((_LAYOUT, suite.name, platform.machine(), *wanted)).encode()
-        ).hexdigest()
+        key = _key(suite, wanted)
         folder = store.ensure(
             _KIND,
             key,
             partial(_build, suite, wanted, notify),
             description=f"R {suite.r} of Debian {suite.name}, {len(wanted)} packages asked for",
         )
-        said = msgspec.json.decode((folder / _SAID).read_bytes(), type=Readback)
+        said = _said(folder)
         absent = [name for name in packages if name not in said.packages]
         if absent:
             raise Unavailable(
@@ -123,28 +123,80 @@ class Debian:
             digest=hashlib.sha256(key.encode() + msgspec.json.encode(said)).hexdigest(),
         )
 
+    def builder(
+        self,
+        toolchain: RToolchain,
+        *,
+        store: Store,
+        packages: Sequence[str] = (),
+        notify: Callable[[str], None],
+    ) -> Path:
+        """Bring a root folder of the toolchain's suite in which R packages can be built.
+
+        It has compilers, which no cell is to see, and is kept apart from the toolchain's own;
+        see :class:`RProvider`.
+        """
+        suite = next(suite for suite in suites() if toolchain.source == f"debian:{suite.name}")
+        wanted = tuple(sorted({*_TO_BUILD, *_named_by_debian(packages)}))
+        folder = store.ensure(
+            _BUILDER_KIND,
+            _key(suite, wanted),
+            partial(_build, suite, wanted, notify, what="the compilers for R"),
+            description=f"compilers for R {suite.r} of Debian {suite.name}",
+        )
+        said = _said(folder)
+        if said.version != toolchain.version:
+            raise Unavailable(
+                f"Debian {suite.name} moved on: its compilers are for R {said.version}, but the "
+                f"cell has R {toolchain.version}; run `harness cache --prune` to bring both anew"
+            )
+        return folder / _ROOT
+
 
 def debian_packages(suite: Suite, packages: Sequence[str]) -> tuple[str, ...]:
     """Names of Debian's packages for R packages: ``Rserve`` is in ``r-cran-rserve``.
 
     What is a name of Debian's already (``r-cran-rserve``, ``libpython3.13``) stays as it is.
     """
-    wanted = {*_BASE, suite.libpython}
+    return tuple(sorted({*_BASE, suite.libpython, *_named_by_debian(packages)}))
+
+
+def _named_by_debian(packages: Sequence[str]) -> set[str]:
+    wanted = set()
     for name in packages:
         if name in _IN_R:
             continue
         is_debians = name.startswith(("r-cran-", "r-bioc-", "lib", "python3"))
         wanted.add(name if is_debians else f"r-cran-{name.lower()}")
-    return tuple(sorted(wanted))
+    return wanted
 
 
-def enter(root: Path, binds: Sequence[Path] = ()) -> tuple[str, ...]:
+def _key(suite: Suite, packages: Sequence[str]) -> str:
+    parts = (_LAYOUT, suite.name, platform.machine(), *packages)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _said(folder: Path) -> Readback:
+    return msgspec.json.decode((folder / _SAID).read_bytes(), type=Readback)
+
+
+def enter(
+    root: Path,
+    binds: Sequence[Path] = (),
+    *,
+    writable: Sequence[Path] = (),
+    env: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
     """Command that runs a program in ``root``, which is read-only, without a network.
 
     Parameters
     ----------
     binds
         Folders of the machine that the program sees at their own path, read-only.
+    writable
+        The same, but it may write there.
+    env
+        Variables beside ``PATH``, ``LC_ALL`` and ``HOME``, which it may set anew.
     """
     # `/` itself is a folder in memory, and what is in the root is bound into it one by one:
     # in a root that is bound whole and read-only, bubblewrap could not make the folders on
@@ -159,20 +211,29 @@ def enter(root: Path, binds: Sequence[Path] = ()) -> tuple[str, ...]:
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
     for bind in binds:
         arguments += ["--ro-bind", str(bind), str(bind)]
+    for bind in writable:
+        arguments += ["--bind", str(bind), str(bind)]
+    variables = [part for pair in (env or {}).items() for part in ("--setenv", *pair)]
     return (
         *arguments,
         *("--unshare-all", "--die-with-parent", "--new-session", "--chdir", "/", "--clearenv"),
         *("--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8"),
         *("--setenv", "HOME", "/tmp"),  # noqa: S108 - the cell's own
+        *variables,
     )
 
 
 def _build(
-    suite: Suite, packages: Sequence[str], notify: Callable[[str], None], folder: Path
+    suite: Suite,
+    packages: Sequence[str],
+    notify: Callable[[str], None],
+    folder: Path,
+    *,
+    what: str = "R",
 ) -> None:
     require(MMDEBSTRAP, BWRAP, TAR, ARCHIVE_KEYS, notify=notify)
     mirror = debian_mirror()
-    notify(f"bringing R {suite.r} from Debian {suite.name}: one to three minutes, once")
+    notify(f"bringing {what} {suite.r} from Debian {suite.name}: one to three minutes, once")
     started = time.monotonic()
     root = folder / _ROOT
     root.mkdir()
@@ -185,7 +246,8 @@ def _build(
         )
     (folder / _SAID).write_bytes(msgspec.json.encode(said))
     notify(
-        f"R {said.version} from Debian {suite.name} is there ({time.monotonic() - started:.0f} s)"
+        f"{what} {said.version} from Debian {suite.name} is there "
+        f"({time.monotonic() - started:.0f} s)"
     )
 
 
@@ -301,9 +363,9 @@ def _fault(suite: Suite, ran: Ran) -> MachineFault | Unavailable:
         )
     if os.geteuid() != 0 and _UNPRIVILEGED.search(ran.stderr):
         return MachineFault(
-            f"{what}: mmdebstrap cannot make user namespaces here; run `sudo apt-get install uidmap "
-            "&& sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER`, or "
-            "run as root"
+            f"{what}: mmdebstrap cannot make user namespaces here; run `sudo apt-get install "
+            "uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+            "$USER`, or run as root"
         )
     # Without the lines that only say that there was a line before.
     said = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from harness.model.environment import RToolchain, Store
 
@@ -62,6 +63,35 @@ class RProvider(Protocol):
             If the R, or a package, cannot be brought here.
         MachineFault
             If this machine lacks a program, or room; with the command that brings it.
+        """
+        ...
+
+
+@runtime_checkable
+class BringsCompilers(Protocol):
+    """A provider that can also bring what builds packages for its toolchains."""
+
+    def builder(
+        self,
+        toolchain: RToolchain,
+        *,
+        store: Store,
+        packages: Sequence[str] = (),
+        notify: Callable[[str], None],
+    ) -> Path:
+        """Return a root folder with compilers and the toolchain's own version of R.
+
+        Parameters
+        ----------
+        packages
+            R packages that the build needs, by their names.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be brought here.
+        MachineFault
+            If this machine lacks a program, or room.
         """
         ...
 

@@ -1,0 +1,258 @@
+"""Where the source of an R package comes from, and what is said where there is none."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Unavailable
+from harness.model.environment import RToolchain, SourceLibrary, SourcePackage
+from harness.provision.r.build import RLibrary, build_r_packages, why, with_libraries
+from harness.provision.r.source import Repository, Source, address_of
+from harness.provision.store import FolderStore
+
+R = RToolchain(
+    version="4.2.2",
+    rscript=Path("/usr/bin/Rscript"),
+    root=Path("/nowhere"),
+    packages={"base": "4.2.2"},
+    source="teleport:1",
+    digest="d",
+)
+
+
+def package(folder: Path, name: str = "tiny", version: str = "0.1-2") -> Path:
+    """Write the source of an R package."""
+    source = folder / name
+    (source / "R").mkdir(parents=True)
+    text = f"Package: {name}\nVersion: {version}\nTitle: Of\n a test\n"
+    (source / "DESCRIPTION").write_text(text)
+    (source / "R" / "tiny.R").write_text("answer <- function() 42\n")
+    return source
+
+
+def archive(folder: Path, name: str = "tiny", version: str = "0.1-2") -> Path:
+    """Write the archive of an R package, as ``R CMD build`` names it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}_{version}.tar.gz"
+    text = f"Package: {name}\nVersion: {version}\n".encode()
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo(f"{name}/DESCRIPTION")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FolderStore]:
+    with FolderStore(tmp_path / "store") as store:
+        yield store
+
+
+@pytest.fixture
+def find(store: FolderStore):
+    def find(
+        address: object, version: str | None = None, *, name: str = "tiny", place: str | None = None
+    ) -> Source:
+        repository = Repository(None if address is None else str(address), store, environ={})
+        return repository.find(SourcePackage(name=name, version=version, location=place))
+
+    return find
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A folder, served on this machine."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_without_a_setting_the_sentence_names_it(find):
+    with pytest.raises(Unavailable) as said:
+        find(None, "0.1-2")
+    assert "there is no source of tiny 0.1-2 here: set HARNESS_CRAN (or give" in str(said.value)
+
+
+def test_the_setting_comes_from_the_option_or_else_from_the_environment():
+    environ = {"HARNESS_CRAN": "/theirs/ "}
+    assert address_of("/mine/", environ) == "/mine"
+    assert address_of(None, environ) == "/theirs"
+    assert address_of(None, {}) == ""
+
+
+def test_a_folder_of_unpacked_sources(find, tmp_path):
+    place = package(tmp_path / "cran")
+    for address in (tmp_path / "cran", f"file://{tmp_path}/cran"):
+        found = find(address)
+        assert (found.name, found.version, found.place) == ("tiny", "0.1-2", place)
+
+
+def test_a_folder_with_archives_alone(find, tmp_path):
+    archive(tmp_path / "cran", version="0.9")
+    newest = archive(tmp_path / "cran", version="0.10")
+    assert find(tmp_path / "cran").place == newest
+    assert find(tmp_path / "cran", "0.9").version == "0.9"
+
+
+def test_a_folder_laid_out_as_cran_with_what_was_archived(find, tmp_path):
+    contrib = tmp_path / "src" / "contrib"
+    archive(contrib, version="2.0")
+    old = archive(contrib / "Archive" / "tiny", version="1.0")
+    archive(contrib, name="tinyverse", version="3.0")
+    assert find(tmp_path).version == "2.0"
+    assert find(tmp_path, "1.0").place == old
+
+
+def test_a_version_that_is_not_there_is_told_with_those_that_are(find, tmp_path):
+    package(tmp_path)
+    with pytest.raises(Unavailable, match=r"has no tiny 9\.9: it has 0\.1-2; set HARNESS_CRAN"):
+        find(tmp_path, "9.9")
+    with pytest.raises(Unavailable, match=r"names .*nowhere, which is no folder"):
+        find(tmp_path / "nowhere")
+
+
+def test_a_repository_on_the_network(find, served, tmp_path):
+    contrib = tmp_path / "served" / "src" / "contrib"
+    path = archive(contrib, version="2.0")
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    listed = f"Package: other\nVersion: 1\n\nPackage: tiny\nVersion: 2.0\nMD5sum: {md5}\n"
+    (contrib / "PACKAGES.gz").write_bytes(gzip.compress(listed.encode()))
+    archive(contrib / "Archive" / "tiny", version="1.0")
+    assert find(served).version == "2.0"
+    assert find(served).place.read_bytes() == path.read_bytes()
+    assert find(served, "1.0").version == "1.0"
+    with pytest.raises(Unavailable, match=r"http://127.0.0.1:\d+ \(HARNESS_CRAN\) has no tiny 3"):
+        find(served, "3.0")
+    with pytest.raises(Unavailable, match=r"has no nobody: set HARNESS_CRAN"):
+        find(served, name="nobody")
+
+
+def test_a_list_without_compression_will_do_and_a_wrong_sum_will_not(find, served, tmp_path):
+    contrib = tmp_path / "served" / "src" / "contrib"
+    archive(contrib, version="2.0")
+    (contrib / "PACKAGES").write_text("Package: tiny\nVersion: 2.0\nMD5sum: 0\n")
+    with pytest.raises(Unavailable, match=r"is not what its list says \(MD5\)"):
+        find(served)
+
+
+def test_an_address_that_is_no_repository_or_is_out_of_reach(find, served):
+    with pytest.raises(Unavailable, match=r"cannot be read: there is no src/contrib/PACKAGES"):
+        find(served)
+    with pytest.raises(Unavailable, match=r"cannot be read: .*refused.*; set HARNESS_CRAN"):
+        find("http://127.0.0.1:9", "1.0")
+
+
+def test_a_password_in_the_address_is_not_told(find):
+    with pytest.raises(Unavailable) as said:
+        find("http://me:secret@127.0.0.1:9")
+    assert "secret" not in str(said.value)
+
+
+def test_a_package_that_says_itself_where_it_is(find, tmp_path):
+    place = package(tmp_path)
+    assert find(None, place=str(place)).version == "0.1-2"
+    tar = archive(tmp_path, version="3.0")
+    assert find(None, place=str(tar)).version == "3.0"
+    with pytest.raises(Unavailable, match=r"is tiny 0\.1-2, not 4"):
+        find(None, "4", place=str(place))
+    with pytest.raises(Unavailable, match="is not the source of the R package other"):
+        find(None, name="other", place=str(place))
+
+
+def test_a_fresh_copy_is_without_what_was_compiled(find, tmp_path):
+    place = package(tmp_path / "cran")
+    (place / "src").mkdir()
+    (place / "src" / "tiny.c").write_text("int tiny;\n")
+    (place / ".git").mkdir()
+    before = find(tmp_path / "cran").digest
+    (place / "src" / "tiny.o").write_text("of another R")
+    (place / ".git" / "HEAD").write_text("ref")
+    found = find(tmp_path / "cran")
+    assert found.digest == before
+    copy = found.unpack(tmp_path / "copy")
+    assert sorted(path.name for path in copy.rglob("*")) == [
+        "DESCRIPTION", "R", "src", "tiny.R", "tiny.c",
+    ]  # fmt: skip
+    (place / "src" / "tiny.c").write_text("int tinier;\n")
+    assert find(tmp_path / "cran").digest != before
+
+
+def test_an_archive_is_unpacked_and_must_be_whole(find, tmp_path):
+    tar = archive(tmp_path / "cran")
+    target = tmp_path / "copy"
+    target.mkdir()
+    assert (find(tmp_path / "cran").unpack(target) / "DESCRIPTION").is_file()
+    tar.write_bytes(tar.read_bytes()[:40])
+    with pytest.raises(Unavailable, match="cannot be unpacked"):
+        find(tmp_path / "cran").unpack(tmp_path / "other")
+
+
+def test_an_r_of_which_nobody_has_compilers(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.provision.r.build.require", lambda *_needs, **_more: None)
+    source = Source(name="tiny", version="1", place=package(tmp_path), digest="x")
+    with pytest.raises(Unavailable, match="nothing can be built for the R of teleport:1"):
+        build_r_packages(
+            R, [source], SourceLibrary(packages=()), store=store, notify=lambda _line: None
+        )
+    assert store.entries() == ()
+
+
+def test_libraries_come_before_what_the_r_has():
+    built = [
+        RLibrary(folder=Path("/first"), packages={"RJSONIO": "2.0.0"}),
+        RLibrary(folder=Path("/second"), packages={"rPython": "0.0-6"}),
+    ]
+    r = with_libraries(R, built)
+    assert r.env["R_LIBS"] == "/second:/first"
+    assert r.binds == (Path("/second"), Path("/first"))
+    assert r.packages == {"base": "4.2.2", "RJSONIO": "2.0.0", "rPython": "0.0-6"}
+    assert r.digest != R.digest
+
+
+UNDEFINED = """unable to load shared object 'x.so':
+  x.so: undefined symbol: Py_Initialize
+ERROR: loading failed
+"""
+NO_HEADERS = """pycall.c:1:10: fatal error: Python.h: No such file
+ERROR: compilation failed for package
+"""
+NO_CONFIG = """could not locate python-config
+ERROR: configuration failed for package
+"""
+NO_RJSONIO = "ERROR: dependency 'RJSONIO' is not available"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (UNDEFINED, "undefined symbol: Py_Initialize"),
+        (NO_HEADERS, "fatal error: Python.h: No such file"),
+        (NO_CONFIG, "could not locate python-config"),
+        (NO_RJSONIO, NO_RJSONIO),
+        ("something\nelse", "else"),
+        ("", "it ended without a word"),
+    ],
+)
+def test_the_reason_is_found_in_what_a_build_prints(said, reason):
+    assert why(said) == reason
