@@ -394,6 +394,24 @@ def to_numpy(result: Any) -> Any:
     return np.asarray(result)
 
 
+def need_framework(asked: Dict[str, str]) -> None:
+    """Refuse what needs a framework in a cell that names none."""
+    if not asked.get("framework"):
+        raise Unsupported("the cell names no framework")
+
+
+def can_be_tried(probe: str, ended: Dict[str, Any]) -> bool:
+    """Say whether ``init``, which ended as ``ended``, got so far that ``probe`` can be tried.
+
+    The small calls need Python alone, training the framework as well.
+    """
+    if ended["status"] == "pass":
+        return True
+    if probe in ("call", "callback", "error", "upstream"):
+        return ended["phase"] not in ("start", "bridge", "python")
+    return bool(ended["phase"] == "op")
+
+
 def planted(fault: str, values: Any) -> Any:
     """Do the fault that the request plants into ``init``, else return ``values``.
 
@@ -422,7 +440,13 @@ def planted(fault: str, values: Any) -> Any:
 
 
 def init(asked: Dict[str, str]) -> Dict[str, Any]:
-    """Do the probe ``init`` in this Python, from the import on; return its details."""
+    """Do the probe ``init`` in this Python, from the import on; return its details.
+
+    In a cell without a framework there is nothing more to do.
+    """
+    if not asked.get("framework"):
+        say_identity_of_modules()
+        return {}
     stage = stages_of("init")
     work = framework(asked["framework"])
     phase("import")
@@ -448,6 +472,7 @@ def init(asked: Dict[str, str]) -> Dict[str, Any]:
 
 def train(asked: Dict[str, str], parts: Sequence[Any]) -> Dict[str, Any]:
     """Train on the four ``parts`` in this Python; return the details without the hashes."""
+    need_framework(asked)
     work = framework(asked["framework"])
     device = work.device(asked["cuda"])
     if device["missing"]:
@@ -456,6 +481,165 @@ def train(asked: Dict[str, str], parts: Sequence[Any]) -> Dict[str, Any]:
     return work.train(  # type: ignore[no-any-return]
         stages_of("train"), parts, int(asked["epochs"]), int(asked["seed"]), device["actual"]
     )
+
+
+# --- Calls ------------------------------------------------------------------------------------
+
+MOST_CALLS, MOST_ERRORS, FEWEST_CALLS, CALL_SECONDS, CALLBACKS = 1000, 200, 5, 2.0, 4
+"""Repetitions of a small call: at most, at least, and within how many seconds."""
+
+PLANTED = "planted: na\u00efve 'q\"uote'"
+"""With letters that no locale but UTF-8 has, and both kinds of quotes."""
+
+PLANTED_IN_R = "planted in R"
+
+
+class HarnessError(ValueError):
+    """Raised on purpose, by :func:`raise_error`."""
+
+
+def noop() -> None:
+    """Take nothing and return nothing."""
+
+
+def echo(value: Any) -> Any:
+    """Return the argument."""
+    return value
+
+
+def raise_error(text: str) -> None:
+    """Raise a :class:`HarnessError`, two calls deep."""
+    _deeper(text)
+
+
+def _deeper(text: str) -> None:
+    raise HarnessError(text)
+
+
+def call_back(function: Callable[[int, float], Any], epochs: int = CALLBACKS) -> float:
+    """Call ``function(epoch, loss)`` as training does; return the sum of what came back."""
+    return sum(float(function(epoch, 1.0 / (epoch + 1))) for epoch in range(int(epochs)))
+
+
+def keras_call_back(function: Callable[[int, float], Any], epochs: int = CALLBACKS) -> None:
+    """Have Keras call ``function(epoch, loss)`` at the end of each epoch of a small training."""
+    framework("keras").train_small(function, int(epochs))
+
+
+def call_failing(function: Callable[[], Any]) -> Dict[str, Any]:
+    """Call a function that fails in its own language; return what Python sees of it."""
+    try:
+        function()
+    except Exception as error:
+        return {"raised": True, "class": type(error).__name__, "message": str(error)}
+    return {"raised": False, "class": None, "message": None}
+
+
+def seen_of_error(error: BaseException) -> Dict[str, Any]:
+    """Return what Python sees of an exception of its own."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {
+        "raised": True,
+        "class": type(error).__name__,
+        "message": str(error),
+        "traceback": text[-TEXT_LIMIT:],
+    }
+
+
+def echoed_values() -> Dict[str, Any]:
+    """Return the values that ``echo`` must give back unharmed, by the protocol's names."""
+    return {
+        "double": 0.1 + 0.2,
+        "integer": 42,
+        "logical": True,
+        "string": "na\u00efve 'q\"uote'",
+        "doubles": [1 / 3, 2 / 3, 1e300],
+        "huge": 123456789.123456789,
+        "empty": "",
+    }
+
+
+def _repeated(probe: str, name: str, work: Callable[[], Any], most: int) -> None:
+    """Time ``work`` as a stage, repeated as often as it may."""
+    begin = time.perf_counter()
+    work()
+    seconds = max(time.perf_counter() - begin, 1e-6)
+    count = max(FEWEST_CALLS, min(most, int(CALL_SECONDS / seconds)))
+    with Stage(probe, name, count):
+        for _ in range(count):
+            work()
+
+
+def call_probe(noop: Callable[[], Any], echo: Callable[[Any], Any]) -> Dict[str, Any]:
+    """Do the probe ``call`` where Python is the host; return its details.
+
+    ``noop`` and ``echo`` go over the bridge and back.
+    """
+    phase("op")
+    with Stage("call", "first_call"):
+        first = noop()
+    _repeated("call", "noop", noop, MOST_CALLS)
+    values = {}
+    for name, sent in echoed_values().items():
+        ended = attempt("call", lambda sent=sent: {"got": echo(sent)})  # type: ignore[misc]
+        kind = "unsupported" if ended["status"] == "unsupported" else "error"
+        got = ended["details"].get("got") if ended["status"] == "pass" else {kind: ended["message"]}
+        values[name] = [sent, got]
+    if not isinstance(values["double"][1], dict):
+        _repeated("call", "echo", lambda: echo(values["double"][0]), MOST_CALLS)
+    return {"noop": first, "echo": values}
+
+
+def callback_probe(
+    call: Callable[[Callable[[int, float], Any], int], Any],
+    heard: Optional[Callable[[int, float], Any]] = None,
+    calls: Optional[Callable[[], List[Any]]] = None,
+    in_keras: Optional[Callable[[Callable[[int, float], Any], int], Any]] = None,
+) -> Dict[str, Any]:
+    """Do the probe ``callback`` where Python is the host; return its details.
+
+    ``call(heard, epochs)`` goes into :func:`call_back`; ``heard`` is a function of R, and
+    ``calls()`` returns what it was called with, as R saw it.  Without them the listener is a
+    function of Python, as on ``native``.  ``in_keras(heard, epochs)``, where the cell has
+    Keras, goes into :func:`keras_call_back`; it is for the listener of Python.
+    """
+    phase("callback")
+    kept = []  # type: List[Any]
+
+    def own(epoch: int, loss: float) -> int:
+        kept.append([epoch, loss])
+        return epoch * 10
+
+    with Stage("callback", "callback", CALLBACKS):
+        result = call(heard or own, CALLBACKS)
+    details = {"calls": list(kept) if calls is None else calls(), "result": result}
+    if in_keras is not None:
+        del kept[:]
+        with Stage("callback", "keras_fit", CALLBACKS):
+            in_keras(own, CALLBACKS)
+        details["keras_calls"] = kept
+    return details
+
+
+def error_probe(
+    python_to_r: Callable[[str], Dict[str, Any]], r_to_python: Callable[[], Dict[str, Any]]
+) -> Dict[str, Any]:
+    """Do the probe ``error`` where Python is the host; return its details.
+
+    ``python_to_r(text)`` has R catch what :func:`raise_error` raises and returns what R sees
+    of it (``raised``, ``class``, ``message``, ``traceback``); ``r_to_python()`` has Python
+    catch R's error and returns what :func:`call_failing` does, or raises ``Unsupported``.
+    """
+    phase("error")
+    seen = python_to_r(PLANTED)
+    _repeated("error", "error", lambda: python_to_r(PLANTED), MOST_ERRORS)
+    ended = attempt("error", r_to_python)
+    back = ended["details"]
+    if ended["status"] == "unsupported":
+        back = {"unsupported": ended["message"]}
+    elif ended["status"] != "pass":
+        back = {"raised": False, "class": None, "message": ended["message"]}
+    return {"python_to_r": seen, "r_to_python": back}
 
 
 # --- Data -------------------------------------------------------------------------------------

@@ -239,6 +239,21 @@ refuse <- function(status, message) {
   ))
 }
 
+# Refuse what needs a framework in a cell that names none.
+need_framework <- function(asked) {
+  if (!nzchar(asked$framework)) refuse("unsupported", "the cell names no framework")
+}
+
+# Whether `init`, which ended as `ended`, got so far that `probe` can be tried: the small calls
+# need Python alone, training the framework as well.
+can_be_tried <- function(probe, ended) {
+  if (ended$status == "pass") return(TRUE)
+  if (probe %in% c("call", "callback", "error", "upstream")) {
+    return(!(ended$phase %in% c("start", "bridge", "python")))
+  }
+  ended$phase == "op"
+}
+
 # The calls on the stack, outermost first, one short line each, without those of the machinery
 # that catches conditions.
 lines_of_calls <- function(calls) {
@@ -330,6 +345,146 @@ say_identity_of_r <- function() {
 say_identity_of_bridge <- function(package) {
   version <- utils::packageDescription(package, fields = "Version")
   say("identity", identity = list(bridge = list(name = package, version = version)))
+}
+
+# --- The probes `call`, `callback` and `error` ----------------------------------------------
+
+# What a path needs for these probes are functions of R that go over its bridge into the
+# functions of the same names in harness_kit.py; what is asked, timed and told of them is the
+# same for every path on which R is the host. A path that cannot do a part of it calls
+# refuse("unsupported", reason) there.
+
+# Repetitions of a small call: at most this many, at most what fits into so many seconds, and at
+# least so many whatever they take.
+MOST_CALLS <- 1000L
+MOST_ERRORS <- 200L
+FEWEST_CALLS <- 5L
+CALL_SECONDS <- 2
+CALLBACKS <- 4L
+# With letters that no locale but UTF-8 has, and both kinds of quotes.
+PLANTED <- "planted: na\u00efve 'q\"uote'"
+PLANTED_IN_R <- "planted in R"
+
+# The values that `echo` must give back unharmed, by the names of the protocol.
+echoed_values <- function() {
+  list(
+    double = 0.1 + 0.2, integer = 42L, logical = TRUE, string = "na\u00efve 'q\"uote'",
+    doubles = c(1 / 3, 2 / 3, 1e300), huge = 123456789.123456789, empty = ""
+  )
+}
+
+# Seconds that evaluating `expr` takes.
+seconds_of <- function(expr) {
+  begin <- Sys.time()
+  force(expr)
+  max(as.numeric(difftime(Sys.time(), begin, units = "secs")), 0)
+}
+
+# How often something is repeated that takes so many `seconds` once.
+repetitions <- function(seconds, most) {
+  as.integer(max(FEWEST_CALLS, min(most, floor(CALL_SECONDS / max(seconds, 1e-6)))))
+}
+
+# Time `work()` as a stage, repeated as often as it may; `seconds` is what it takes once, for
+# those that take so long that trying it out would double the time.
+repeated <- function(probe, name, work, most, seconds = seconds_of(work())) {
+  count <- repetitions(seconds, most)
+  stage(probe, name, n = count, for (number in seq_len(count)) work())
+}
+
+# The probe `call`: `noop()` returns nothing, `echo(value)` its argument, both from Python.
+# Returns the details. `most` is for a path whose every call takes long.
+call_probe <- function(noop, echo, most = MOST_CALLS) {
+  phase("op")
+  first <- NULL
+  took <- seconds_of(stage("call", "first_call", first <- noop()))
+  # What comes first may load something: only where it is slow does it stand for the others.
+  if (took < 0.1) took <- seconds_of(noop())
+  repeated("call", "noop", noop, most, took)
+  values <- lapply(echoed_values(), function(sent) {
+    ended <- attempt("call", echo(sent))
+    got <- switch(
+      ended$status,
+      pass = ended$details, unsupported = list(unsupported = ended$message),
+      list(error = ended$message)
+    )
+    list(sent, got)
+  })
+  one <- values$double[[1L]]
+  # An object stands for what did not come back: there is no call to time.
+  if (is.null(names(values$double[[2L]]))) {
+    repeated("call", "echo", function() echo(one), most, took)
+  }
+  list(noop = first, echo = values)
+}
+
+# A function for Python to call, and what it was called with: `heard(epoch, loss)` keeps its
+# arguments and returns ten times the epoch; `calls()` gives them.
+listener <- function() {
+  calls <- list()
+  list(
+    heard = function(epoch, loss) {
+      calls[[length(calls) + 1L]] <<- list(epoch, loss)
+      epoch * 10
+    },
+    calls = function() calls
+  )
+}
+
+# The probe `callback`: `call_back(heard, epochs)` has Python's call_back() call the R function
+# `heard`, and returns what that returns. `in_keras(heard, epochs)`, where the cell has Keras, has
+# Python's keras_call_back() do so from a training. Returns the details.
+callback_probe <- function(call_back, in_keras = NULL) {
+  phase("callback")
+  ears <- listener()
+  result <- NULL
+  stage("callback", "callback", n = CALLBACKS, result <- call_back(ears$heard, CALLBACKS))
+  details <- list(calls = ears$calls(), result = result)
+  if (is.null(in_keras)) return(details)
+  ears <- listener()
+  stage("callback", "keras_fit", n = CALLBACKS, in_keras(ears$heard, CALLBACKS))
+  details$keras_calls <- ears$calls()
+  details
+}
+
+# What R sees of an error that came out of Python: `class`, `message` and `traceback`; the first
+# and the last as far as the bridge's driver knows them (state$python_error).
+seen_of_error <- function(condition) {
+  python <- tryCatch(state$python_error(condition), error = function(e) NULL)
+  list(
+    raised = TRUE,
+    class = if (is.null(python)) class(condition)[[1L]] else python$type,
+    message = conditionMessage(condition),
+    traceback = if (is.null(python)) NULL else tail_of(python$traceback)
+  )
+}
+
+# The probe `error`: `raise_error(text)` goes into Python's function of that name;
+# `call_failing(f)` has Python's call_failing() call the R function `f`, and returns the object
+# that that returns. `seen` says what R sees of an error. Returns the details. `most` is for a
+# path whose every call takes long.
+error_probe <- function(raise_error, call_failing, seen = seen_of_error, most = MOST_ERRORS) {
+  phase("error")
+  # Not inside tryCatch(): an error in here would be taken for Python's.
+  caught <- NULL
+  took <- seconds_of(tryCatch(raise_error(PLANTED), error = function(e) caught <<- e))
+  if (inherits(caught, "harness_refusal")) stop(caught)
+  python_to_r <- if (is.null(caught)) {
+    list(raised = FALSE, class = NULL, message = NULL, traceback = NULL)
+  } else {
+    seen(caught)
+  }
+  again <- function() tryCatch(raise_error(PLANTED), error = function(e) NULL)
+  repeated("error", "error", again, most, took)
+  fails <- function(...) stop(PLANTED_IN_R, call. = FALSE)
+  ended <- attempt("error", call_failing(fails))
+  r_to_python <- switch(
+    ended$status,
+    pass = ended$details, unsupported = list(unsupported = ended$message),
+    # The error went through Python without Python being told.
+    list(raised = FALSE, class = NULL, message = ended$message)
+  )
+  list(python_to_r = python_to_r, r_to_python = r_to_python)
 }
 
 # --- Data -----------------------------------------------------------------------------------

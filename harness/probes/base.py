@@ -19,6 +19,10 @@ FROM_A_DRIVER: Final = frozenset(
 """What a driver may say of a probe.  ``crash`` is for paths whose Python is another process."""
 
 
+OF_A_FRAMEWORK: Final = frozenset({"framework_import", "device", "first_op", "steady_op"})
+"""Stages that a cell without a framework does not have."""
+
+
 class Probe(Protocol):
     """A fixed piece of work with an oracle.
 
@@ -123,14 +127,25 @@ def device_kind(device: object) -> str | None:
     return "gpu" if any(word in device.lower() for word in ("gpu", "cuda")) else "cpu"
 
 
-def required_stages(stages: Iterable[str], axes: Axes) -> tuple[str, ...]:
+def host_of(identity: Mapping[str, Any]) -> str:
+    """Return the language whose process a driver is: ``python`` where it says so, else ``r``."""
+    return "python" if identity.get("host") == "python" else "r"
+
+
+def required_stages(stages: Iterable[str], axes: Axes, host: str = "r") -> tuple[str, ...]:
     """Return those of ``stages`` that a driver must have timed.
 
-    A path without R starts no other language, and one without a package loads no bridge.
+    A path without R starts no other language, one without a package loads no bridge, and a
+    cell that names no framework has nothing to import and no operation to do.  ``host`` is the
+    language whose process it is, and which starts the other.
     """
-    absent = set()
-    if axes.r is None:
+    absent: set[str] = set()
+    if axes.framework is None:
+        absent |= OF_A_FRAMEWORK
+    if axes.r is None or host == "python":
         absent.add("python_start")
+    if axes.r is None or host != "python":
+        absent.add("r_start")
     if axes.r is None or axes.path == "system":
         absent.add("bridge_load")
     return tuple(stage for stage in stages if stage not in absent)
@@ -163,6 +178,18 @@ def with_control(message: str | None, control: ProbeRecord | None) -> str | None
         return message
     reason = control.message or control.status.value
     return "; ".join(part for part in (message, f"the control fails as well: {reason}") if part)
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value of JSON is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def refusal(value: object) -> str | None:
+    """Return the reason where a driver wrote ``{"unsupported": reason}`` instead of a value."""
+    if isinstance(value, Mapping) and "unsupported" in value:
+        return str(value["unsupported"])
+    return None
 
 
 def missing_result(events: Sequence[Event], probe: str) -> Verdict:

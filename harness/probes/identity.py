@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from harness.model.cell import Axes
 from harness.model.environment import Interpreter, Provisioned
 from harness.model.status import Phase
+from harness.probes.base import host_of
 
 DISTRIBUTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos"),
@@ -34,11 +35,18 @@ def check(
     ``variant`` is the Keras backend, whose module must then have been imported.
     """
     return (
+        check_languages(identity, axes, provisioned)
+        or _modules(identity, axes, provisioned, variant)
+        or _device(identity, axes)
+    )
+
+
+def check_languages(identity: Identity, axes: Axes, provisioned: Provisioned) -> Mismatch | None:
+    """Look at R, the bridge and Python alone, for a probe that needs no framework."""
+    return (
         _r(identity, axes, provisioned)
         or _bridge(identity, axes)
         or _python(identity, axes, provisioned)
-        or _modules(identity, axes, provisioned, variant)
-        or _device(identity, axes)
     )
 
 
@@ -78,7 +86,8 @@ def _bridge(identity: Identity, axes: Axes) -> Mismatch | None:
     seen = _text(identity, "bridge", "version")
     if seen is None:
         return Phase.BRIDGE, "the driver did not say which version of the bridge it loaded"
-    if not version_begins(seen, axes.bridge):
+    # What follows a plus is the way in which it was built, of which the package knows nothing.
+    if not version_begins(seen, axes.bridge.partition("+")[0]):
         name = _text(identity, "bridge", "name") or axes.path
         return Phase.BRIDGE, f"{name} {seen} was loaded, but the cell is for {axes.bridge}"
     return None
@@ -102,9 +111,11 @@ def _python(identity: Identity, axes: Axes, provisioned: Provisioned) -> Mismatc
         return Phase.PYTHON, f"{executable} ran, but the cell is for {environment.executable}"
     if Path(prefix) != folder.parent:
         return Phase.PYTHON, f"Python ran with the prefix {prefix}, not with {folder.parent}"
-    # A path with a bridge embeds Python, and then there is a library to name.
+    # A bridge that R holds embeds Python, and then there is a library to name.
     return _libpython(
-        _text(identity, "python", "libpython"), environment.interpreter, embedded=bool(axes.bridge)
+        _text(identity, "python", "libpython"),
+        environment.interpreter,
+        embedded=bool(axes.bridge) and host_of(identity) == "r",
     )
 
 
@@ -157,6 +168,8 @@ def _modules(
 
 
 def _device(identity: Identity, axes: Axes) -> Mismatch | None:
+    if axes.framework is None:
+        return None
     asked = _text(identity, "device", "requested")
     kind = _text(identity, "device", "kind")
     if asked is None or kind is None:

@@ -15,6 +15,7 @@ from harness.probes.base import (
     Verdict,
     check_device,
     check_stages,
+    host_of,
     judged,
     merged_identity,
     required_stages,
@@ -25,13 +26,17 @@ PRODUCT: Final = (19.0, 22.0, 43.0, 50.0)
 
 
 class Init:
-    """From the start of the process to the first operations of the framework."""
+    """From the start of the process to the first operations of the framework.
+
+    In a cell that names no framework, to Python, which then runs.
+    """
 
     name = "init"
     stages: tuple[str, ...] = (
         "process_start",
         "bridge_load",
         "python_start",
+        "r_start",
         "identity",
         "framework_import",
         "device",
@@ -52,9 +57,13 @@ class Init:
 
         def oracle(details: dict[str, Any], timed: tuple[Stage, ...]) -> None:
             check_identity(events, axes, provisioned, variant)
-            _check_value(details.get("values"))
-            check_device(details.get("device"), axes.cuda, Phase.OP)
-            check_stages(timed, required_stages(self.stages, axes), Phase.OP)
+            phase = Phase.PYTHON
+            if axes.framework is not None:
+                phase = Phase.OP
+                _check_value(details.get("values"))
+                check_device(details.get("device"), axes.cuda, phase)
+            host = host_of(merged_identity(events))
+            check_stages(timed, required_stages(self.stages, axes, host), phase)
 
         return judged(self.name, events, variant=variant, control=control, oracle=oracle)
 
@@ -64,6 +73,13 @@ def check_identity(
 ) -> None:
     """Raise a verdict where something else ran than what the cell says."""
     mismatch = identities.check(merged_identity(events), axes, provisioned, variant)
+    if mismatch is not None:
+        raise Verdict(*mismatch)
+
+
+def check_languages(events: Sequence[Event], axes: Axes, provisioned: Provisioned) -> None:
+    """Raise a verdict where another R, bridge or Python ran; the framework does not matter."""
+    mismatch = identities.check_languages(merged_identity(events), axes, provisioned)
     if mismatch is not None:
         raise Verdict(*mismatch)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from harness.probes.base import (
     Verdict,
     check_device,
     check_stages,
+    is_number,
     judged,
     required_stages,
 )
@@ -100,7 +100,7 @@ def _losses(details: dict[str, Any]) -> list[float]:
     losses = details.get("losses")
     if not isinstance(losses, list) or len(losses) < _FEWEST_LOSSES:
         raise Verdict(Phase.TRAIN, "training gave no loss curve")
-    if not all(_is_number(loss) for loss in losses):
+    if not all(is_number(loss) for loss in losses):
         raise Verdict(Phase.TRAIN, f"a loss is not a finite number: {_curve(losses)}")
     return [float(loss) for loss in losses]
 
@@ -108,7 +108,7 @@ def _losses(details: dict[str, Any]) -> list[float]:
 def _check_learning(losses: list[float], accuracy: object) -> None:
     if not losses[-1] < losses[0]:
         raise Verdict(Phase.TRAIN, f"the loss does not fall: {_curve(losses)}")
-    if not isinstance(accuracy, int | float) or not _is_number(accuracy):
+    if not isinstance(accuracy, int | float) or not is_number(accuracy):
         raise Verdict(Phase.TRAIN, "the accuracy on held-back data is not a number")
     if accuracy < LEAST_ACCURACY:
         raise Verdict(
@@ -139,10 +139,6 @@ def _compare(losses: list[float], details: dict[str, Any], control: ProbeRecord 
             f"the losses differ from the control's by {difference:.2g} of their size: "
             f"{_curve(losses)} and {_curve(others)}",
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _curve(losses: Sequence[object]) -> str:

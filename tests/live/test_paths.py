@@ -1,5 +1,6 @@
-"""Each path in real cells: it works, it says what does not, and planted faults do not get by.
+"""Each path in real cells: it works, and it says what does not.
 
+What is planted is dealt with in ``test_say_no.py``.
 Brings R and Python by the harness's own provisioning, into the store of this machine.
 """
 
@@ -28,7 +29,11 @@ from harness.paths.base import IntegrationPath
 from harness.paths.native import PATH as NATIVE
 from harness.paths.reticulate import PATH as RETICULATE
 from harness.paths.system import PATH as SYSTEM
+from harness.probes.call import PROBE as CALL
+from harness.probes.callback import PROBE as CALLBACK
+from harness.probes.error import PROBE as ERROR
 from harness.probes.init import PROBE as INIT
+from harness.probes.seed import PROBE as SEED
 from harness.probes.train import HASHES
 from harness.probes.train import PROBE as TRAIN
 from harness.provision.provisioner import Provisioner
@@ -78,14 +83,12 @@ class Workshop:
         *,
         r: str = TRIXIE,
         python: str = "3.11",
-        framework: Framework = JAX,
+        framework: Framework | None = JAX,
         pins: tuple[tuple[str, str], ...] = (),
         asked: str | None = None,
-        plant: str = "",
         probes: str = "init,train",
-        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> Ran:
-        key = (path, r, python, framework, pins, asked, plant, probes)
+        key = (path, r, python, framework, pins, asked, probes)
         if key not in self.ran:
             axes = Axes(
                 path=path,
@@ -94,9 +97,8 @@ class Workshop:
                 framework=framework,
                 pins=pins,
             )
-            name = asked or framework.name
-            fields = {"plant": plant, "probes": probes, "framework": name}
-            self.ran[key] = self._run(PATHS[path], axes, fields, limits)
+            name = asked or ("" if framework is None else framework.name)
+            self.ran[key] = self._run(PATHS[path], axes, {"probes": probes, "framework": name})
         return self.ran[key]
 
     def _provisioned(self, path: IntegrationPath, axes: Axes) -> Provisioned:
@@ -109,9 +111,7 @@ class Workshop:
             pytest.skip(str(error))
         return Provisioned(python=python, r=r)
 
-    def _run(
-        self, path: IntegrationPath, axes: Axes, fields: dict[str, str], limits: Limits
-    ) -> Ran:
+    def _run(self, path: IntegrationPath, axes: Axes, fields: dict[str, str]) -> Ran:
         ready = self._provisioned(path, axes)
         work = self.folder / f"cell{len(self.ran)}"
         work.mkdir()
@@ -150,7 +150,7 @@ class Workshop:
             events=work / "events.jsonl",
             stdout=work / "stdout",
             stderr=work / "stderr",
-            limits=limits,
+            limits=Limits(),
         )
         outcome = run(job)
         stderr = job.stderr.read_text(encoding="utf-8", errors="replace")
@@ -191,56 +191,6 @@ def test_a_path_starts_the_framework_and_trains_with_it(cell, control, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
-    ("plant", "status", "message"),
-    [
-        ("wrong", Status.FAIL, "but the product is"),
-        ("swallow", Status.FAIL, "gave no value"),
-        ("unsupported", Status.UNSUPPORTED, "planted"),
-    ],
-)
-def test_a_path_can_say_no(cell, path, plant, status, message):
-    ran = cell(path, plant=plant, probes="init")
-    assert ran.outcome.exit_code == 0
-    record = ran.judge(INIT)
-    assert record.status is status
-    assert message in record.message
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_crash_of_python_is_a_crash(cell, path):
-    ran = cell(path, plant="crash", probes="init")
-    if path == "system":
-        # Python is another process: R lives on, and says what became of it.
-        record = ran.judge(INIT)
-        assert (record.status, record.phase) == (Status.CRASH, Phase.OP)
-        assert "SIGSEGV" in record.message
-    else:
-        assert (ran.outcome.end, ran.outcome.signal) == (End.SIGNALLED, "SIGSEGV")
-        assert ran.outcome.phase == "op"
-        assert ran.judge(INIT).status is Status.FAIL
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_silent_exit_is_no_success(cell, path):
-    ran = cell(path, plant="silent", probes="init")
-    assert ran.outcome.exit_code == 0
-    record = ran.judge(INIT)
-    assert (record.status, record.phase) == (Status.FAIL, Phase.OP)
-    if path == "system":
-        assert "exit status 0 and left no result" in record.message
-    else:
-        assert not ran.of("done")
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_hang_is_blamed_on_its_phase(cell, path):
-    limits = Limits(phases_s={"op": 5.0})
-    ran = cell(path, plant="hang", probes="init", limits=limits)
-    assert (ran.outcome.end, ran.outcome.phase) == (End.TIMEOUT, "op")
-
-
-@pytest.mark.parametrize("path", PATHS)
 def test_a_framework_that_is_not_there(cell, path):
     ran = cell(path, asked="torch")
     record = ran.judge(INIT)
@@ -251,6 +201,89 @@ def test_a_framework_that_is_not_there(cell, path):
     assert "Traceback" in error["traceback"]
     # What stops before the first operation stops training for the same reason.
     assert ran.judge(TRAIN).message == record.message
+
+
+BARE = "init,train,call,callback,error"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_cell_without_a_framework(cell, path):
+    ran = cell(path, framework=None, probes=BARE)
+    assert (ran.outcome.end, ran.outcome.exit_code) == (End.EXITED, 0), ran.stderr
+    started = ran.judge(INIT)
+    assert (started.status, started.message) == (Status.PASS, None)
+    assert "import" not in {said["phase"] for said in ran.of("phase")}
+    trained = ran.judge(TRAIN)
+    assert (trained.status, trained.message) == (
+        Status.UNSUPPORTED,
+        "the cell names no framework",
+    )
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_smallest_calls_bring_everything_back(cell, path):
+    record = cell(path, framework=None, probes=BARE).judge(CALL)
+    assert (record.status, record.message) == (Status.PASS, None)
+    assert {stage.name for stage in record.stages} == set(CALL.stages)
+    assert all(stage.n >= 5 for stage in record.stages if stage.name != "first_call")
+
+
+@pytest.mark.parametrize("path", ["native", "reticulate"])
+def test_python_calls_back(cell, path):
+    record = cell(path, framework=None, probes=BARE).judge(CALLBACK)
+    assert (record.status, record.message) == (Status.PASS, None)
+
+
+def test_a_process_of_its_own_cannot_call_back(cell):
+    ran = cell("system", framework=None, probes=BARE)
+    assert not [said for said in ran.of("probe") if said["name"] == "callback"]
+    assert "another process" in (SYSTEM.why_not("callback", ran.axes) or "")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_error_is_heard_on_the_other_side(cell, path):
+    record = cell(path, framework=None, probes=BARE).judge(ERROR)
+    assert (record.status, record.message) == (Status.PASS, None)
+    assert record.details["lost"] == []
+    back = record.details["r_to_python"]
+    assert ("unsupported" in back) is (path != "reticulate")
+
+
+KERAS = Framework(name="keras", version="3.15.1", backends=("tensorflow",))
+
+
+def test_keras_calls_back_from_a_training(cell):
+    record = cell("reticulate", framework=KERAS, probes="init,callback,seed").judge(CALLBACK)
+    assert (record.status, record.message) == (Status.PASS, None)
+    assert [epoch for epoch, _ in record.details["keras_calls"]] == [0, 1, 2, 3]
+
+
+def test_documented_examples_as_written_and_as_corrected(cell):
+    ran = cell("reticulate", framework=KERAS, probes="init,callback,seed")
+    record = ran.judge(SEED)
+    assert (record.status, record.message) == (Status.PASS, None)
+    findings = record.details["examples"]["keras-model"]["findings"]
+    assert [(one["line"], one["argument"], one["cause"]) for one in findings] == [
+        (11, "units", "double-not-integer"),
+        (12, "units", "double-not-integer"),
+        (11, "input_shape", "input-shape-scalar-collapse"),
+        (11, "input_shape", "double-not-integer"),
+        (16, "metrics", "single-string-not-list"),
+        (19, "epochs", "double-not-integer"),
+        (22, "summary", "generic-not-method"),
+    ]
+    (version,) = record.details["examples"]["tensorflow-version"]["findings"]
+    assert version["corrected_line"] == "print(tf$`__version__`)"
+    # Each is said to whoever reads the report.
+    said = [event["id"] for event in ran.of("finding")]
+    assert said == [version["cause"], *(one["cause"] for one in findings)]
+
+
+def test_calls_are_tried_where_the_framework_is_not_there(cell):
+    ran = cell("reticulate", asked="torch", probes="init,call,error")
+    assert ran.judge(INIT).status is Status.FAIL
+    assert ran.judge(CALL).status is Status.PASS
+    assert ran.judge(ERROR).status is Status.PASS
 
 
 def test_numpy_2_breaks_the_conversion_of_an_old_reticulate_and_nothing_else(cell, control):
@@ -320,33 +353,39 @@ kit$say("done")
 """
 
 
-@pytest.mark.parametrize("r", [BOOKWORM, TRIXIE])
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_the_kit_in_r(workshop, tmp_path, r, locale):
-    path = SYSTEM
+def run_r(workshop: Workshop, folder: Path, r: str, script: str, locale: str = "C.UTF-8") -> Any:
+    """Run a script in an R, and return the events that it wrote."""
     axes = Axes(path="system", r=r, python="3.11", framework=JAX)
-    toolchain = workshop.provisioner.r(axes, path.r_packages)
-    (tmp_path / "test.R").write_text(R_KIT, encoding="utf-8")
+    toolchain = workshop.provisioner.r(axes, SYSTEM.r_packages)
+    assert toolchain is not None
+    (folder / "test.R").write_text(script, encoding="utf-8")
     job = Job(
-        argv=(str(toolchain.rscript), str(tmp_path / "test.R")),
+        argv=(str(toolchain.rscript), str(folder / "test.R")),
         env={
             "PATH": "/usr/bin:/bin",
             "LC_ALL": locale,
             "HARNESS_KIT": str(KIT),
-            "HARNESS_EVENTS": str(tmp_path / "events.jsonl"),
+            "HARNESS_EVENTS": str(folder / "events.jsonl"),
             **toolchain.env,
         },
-        cwd=tmp_path,
+        cwd=folder,
         root=toolchain.root,
-        binds=(*(Bind(bind) for bind in toolchain.binds), Bind(KIT), Bind(tmp_path, writable=True)),
-        events=tmp_path / "events.jsonl",
-        stdout=tmp_path / "stdout",
-        stderr=tmp_path / "stderr",
+        binds=(*(Bind(bind) for bind in toolchain.binds), Bind(KIT), Bind(folder, writable=True)),
+        events=folder / "events.jsonl",
+        stdout=folder / "stdout",
+        stderr=folder / "stderr",
         limits=Limits(),
     )
     assert run(job).exit_code == 0, job.stderr.read_text()
     log = read_events(job.events)
     assert log.junk == 0
+    return log
+
+
+@pytest.mark.parametrize("r", [BOOKWORM, TRIXIE])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_the_kit_in_r(workshop, tmp_path, r, locale):
+    log = run_r(workshop, tmp_path, r, R_KIT, locale)
     said = {event["event"]: event for event in log.events}
     assert said["hard"]["value"] == {
         "quote": 'a "b" \\ \n\t\x01',
@@ -376,3 +415,90 @@ def test_the_kit_in_r(workshop, tmp_path, r, locale):
     failed, unavailable = (event for event in log.events if event["event"] == "probe")
     assert (failed["status"], failed["phase"], failed["details"]) == ("fail", "op", {})
     assert (unavailable["status"], unavailable["message"]) == ("unavailable", "no GPU")
+
+
+R_SEED = r"""
+kit <- new.env()
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+seed <- new.env()
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "seed", "seed.R"), envir = seed)
+one <- function(id, pattern, replacement) {
+  list(id = id, pattern = pattern, replacement = replacement, argument = id, cause = id)
+}
+search <- list(
+  kit = kit,
+  example = list(path = "system", trains = FALSE, checks = list(list(
+    pattern = "^quiet", holds = function(ran) isTRUE(ran$value), otherwise = "nothing came of it"
+  ))),
+  known = list(
+    one("note", "note = '(\\w)'", "note = '\\1\\1'"),
+    one("whole", "n = (\\d+)(?![\\dL])", "n = \\1L"),
+    one("list", "v = c\\((\\d+)\\)", "v = list(\\1)"),
+    one("quoted", "\\$(_\\w+)", "$`\\1`"),
+    one("loud", "quiet\\(FALSE\\)", "quiet(TRUE)")
+  )
+)
+# What an error says changes with the note, which is not what is wrong.
+takes <- function(n, v = list(), note = "") {
+  if (!is.integer(n)) stop("not whole ", note, ": ", n)
+  if (!is.list(v)) stop("no list ", note, ": ", v)
+}
+quiet <- function(value) value
+cases <- list(
+  right = "takes(n = 1L)",
+  one = c("# a comment", "takes(", "  n = 1", ")"),
+  two = "takes(n = 1, v = c(2))",
+  same = c("{ takes(n = 1)", "takes(n = 2) }"),
+  unneeded = "takes(n = 1, note = 'a')",
+  parse = c("x <- list(`_a` = 1)", "x$_a"),
+  silent = "quiet(FALSE)",
+  unknown = c("takes(n = 1L)", "stop('out of memory')", "takes(n = 1)"),
+  unparsed = "x <- )",
+  half = "{ takes(n = 1); stop('out of memory') }"
+)
+for (name in names(cases)) {
+  found <- seed$run_on(search, cases[[name]], new.env(parent = globalenv()))
+  ids <- vapply(found$accepted, function(accepted) accepted$correction$id, "")
+  messages <- vapply(found$accepted, function(accepted) accepted$message, "")
+  kit$say(
+    "case", name = name, ids = as.list(ids), messages = as.list(messages),
+    lines = as.list(found$lines), left = found$unexplained
+  )
+}
+again <- seed$run_whole(search, c("x <- 1", "print(x)", "cat('10%\\r20%\\n')"))
+kit$say("whole", status = again$status, output = again$output)
+kit$say("broken", status = seed$run_whole(search, "stop('no')")$status)
+"""
+
+
+@pytest.mark.parametrize("r", [BOOKWORM, TRIXIE])
+def test_documented_examples_are_corrected_by_as_little_as_will_do(workshop, tmp_path, r):
+    log = run_r(workshop, tmp_path, r, R_SEED)
+    cases = {event["name"]: event for event in log.events if event["event"] == "case"}
+    ids = {name: case["ids"] for name, case in cases.items()}
+    assert ids == {
+        "right": [],
+        "one": ["whole"],
+        "two": ["whole", "list"],
+        "same": ["whole", "whole"],
+        "unneeded": ["whole"],
+        "parse": ["quoted"],
+        "silent": ["loud"],
+        "unknown": [],
+        "unparsed": [],
+        "half": ["whole"],
+    }
+    assert cases["one"]["lines"][2] == "  n = 1L"
+    assert cases["two"]["messages"] == ["not whole : 1", "no list : 2"]
+    assert cases["unneeded"]["lines"] == ["takes(n = 1L, note = 'a')"]
+    assert cases["silent"]["messages"] == ["nothing came of it"]
+    left = {name: case["left"] for name, case in cases.items() if case["left"] is not None}
+    assert {name: (one["line"], one["message"]) for name, one in left.items()} == {
+        "unknown": (2, "out of memory"),
+        "unparsed": (1, left["unparsed"]["message"]),
+        "half": (1, "out of memory"),
+    }
+    assert "unexpected ')'" in left["unparsed"]["message"]
+    said = {event["event"]: event for event in log.events}
+    assert (said["whole"]["status"], said["whole"]["output"]) == ("pass", "[1] 1\n20%")
+    assert said["broken"]["status"] == "fail"

@@ -25,16 +25,44 @@ def main() -> None:
     ended = kit.attempt("init", lambda: kit.init(asked))
     if "init" in probes:
         kit.say_probe("init", ended)
-    if "train" in probes:
-        if ended["status"] == "pass" or ended["phase"] == "op":
-            ended = kit.attempt("train", lambda: train(asked))
-        kit.say_probe("train", ended)
+    for probe in probes:
+        if probe in WORK:
+            tried = kit.can_be_tried(probe, ended)
+            kit.say_probe(probe, kit.attempt(probe, lambda: WORK[probe](asked)) if tried else ended)  # noqa: B023
     kit.phase("teardown")
     kit.say("done")
 
 
+def call(_asked):
+    """Call Python from Python: what is left when there is no bridge."""
+    return kit.call_probe(lambda: kit.noop(), lambda value: kit.echo(value))  # noqa: PLW0108
+
+
+def callback(asked):
+    """Have a function of Python called back, with Keras from a training as well."""
+    keras = asked["framework"] == "keras"
+    return kit.callback_probe(kit.call_back, in_keras=kit.keras_call_back if keras else None)
+
+
+def error(_asked):
+    """Catch an exception of Python in Python; there is no other language to send one."""
+
+    def python_to_r(text):
+        try:
+            kit.raise_error(text)
+        except Exception as raised:
+            return kit.seen_of_error(raised)
+        return {"raised": False, "class": None, "message": None, "traceback": None}
+
+    def r_to_python():
+        raise kit.Unsupported("the path native has no R")
+
+    return kit.error_probe(python_to_r, r_to_python)
+
+
 def train(asked):
     """Make the data and train on them, in the one process that there is."""
+    kit.need_framework(asked)
     stage = kit.stages_of("train")
     kit.phase("convert")
     with stage("make_data"):
@@ -49,6 +77,9 @@ def train(asked):
     details["x_sha"] = {"made": made["x"], "arrived": arrived["x"]}
     details["y_sha"] = {"made": made["y"], "arrived": arrived["y"]}
     return details
+
+
+WORK = {"call": call, "callback": callback, "error": error, "train": train}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from pathlib import Path
 from harness.errors import Unavailable
 from harness.model.cell import Axes
 from harness.model.environment import Provisioned
-from harness.paths.base import Launch
+from harness.paths.base import Launch, Needs
+
+_TESTED_WITH = ("docutils", "pandas", "psutil", "scipy", "tabulate", "wrapt")
+"""What reticulate's own tests import, beside what draws: without it they skip themselves."""
 
 
 class Reticulate:
@@ -18,12 +21,20 @@ class Reticulate:
     bridge_package: str | None = "reticulate"
     r_packages: tuple[str, ...] = ("reticulate",)
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "train"})
+    probes: frozenset[str] = frozenset(
+        {"init", "call", "callback", "error", "train", "seed", "upstream"}
+    )
     files = Path(__file__).parent
 
     def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002
         """Return the Python packages that the path needs beside the framework: none."""
         return ()
+
+    def needs(self, probe: str, axes: Axes) -> Needs:  # noqa: ARG002
+        """Return what a probe needs beyond the path: reticulate's own tests lie in its source."""
+        if probe != "upstream":
+            return Needs()
+        return Needs(requirements=_TESTED_WITH, r_packages=("testthat",), bridge_source=True)
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
         """Run the driver with the cell's R, with no profile of the user's."""

@@ -57,9 +57,11 @@ Sys.setenv(RETICULATE_USE_MANAGED_VENV = "no", RETICULATE_AUTOCONFIGURE = "0")
 
 # The framework's own file defines import_framework(), first_op() and train().
 work <- new.env()
-sys.source(
-  file.path(Sys.getenv("HARNESS_PATH_FILES"), paste0(asked$framework, ".R")), envir = work
-)
+if (nzchar(asked$framework)) {
+  sys.source(
+    file.path(Sys.getenv("HARNESS_PATH_FILES"), paste0(asked$framework, ".R")), envir = work
+  )
+}
 work$kit <- kit
 
 # Start Python as a user does.
@@ -85,6 +87,7 @@ init <- function() {
   kit$stage("init", "python_start", start_python())
   load_python_kit()
   kit$stage("init", "identity", kit$py$say_identity_of_python())
+  if (!nzchar(asked$framework)) return(kit$nothing())
   kit$phase("import")
   kit$stage("init", "framework_import", work$import_framework())
   kit$py$say_identity_of_modules()
@@ -106,8 +109,74 @@ init <- function() {
 }
 device <- NULL
 
+# The probe `call`, as a user calls a function of a module.
+do_call <- function() kit$call_probe(function() kit$py$noop(), function(value) kit$py$echo(value))
+
+# The probe `callback`: reticulate hands an R function to Python as a callable.
+do_callback <- function() {
+  kit$callback_probe(
+    function(heard, epochs) kit$py$call_back(heard, epochs),
+    if (asked$framework == "keras") {
+      function(heard, epochs) kit$py$keras_call_back(heard, epochs)
+    }
+  )
+}
+
+# The probe `error`.
+do_error <- function() {
+  kit$error_probe(
+    function(text) kit$py$raise_error(text), function(fails) kit$py$call_failing(fails)
+  )
+}
+
+# The documented examples of this path, as they are written and as corrected.
+do_seed <- function() {
+  examples <- new.env()
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "seed", "seed.R"), envir = examples)
+  examples$seed_probe(kit, asked)
+}
+
+# The probe `upstream`: reticulate's own tests, in an R of their own.
+do_upstream <- function() {
+  kit$phase("op")
+  source <- Sys.getenv("HARNESS_BRIDGE_SOURCE")
+  if (!dir.exists(file.path(source, "tests", "testthat"))) {
+    kit$refuse("unavailable", paste("there are no tests in", source))
+  }
+  # A copy: tests write beside themselves, and the source is read-only.
+  here <- file.path(Sys.getenv("HARNESS_CELL"), "upstream")
+  dir.create(here)
+  file.copy(file.path(source, "tests", "testthat"), here, recursive = TRUE)
+  counts <- file.path(here, "counts.json")
+  output <- file.path(here, "output")
+  Sys.setenv(RETICULATE_PYTHON = asked$python)
+  on.exit(Sys.unsetenv("RETICULATE_PYTHON"))
+  arguments <- c(
+    "--no-init-file", file.path(Sys.getenv("HARNESS_PATH_FILES"), "upstream.R"),
+    file.path(here, "testthat"), counts
+  )
+  status <- kit$stage("upstream", "tests", suppressWarnings(
+    system2(file.path(R.home("bin"), "Rscript"), shQuote(arguments), stdout = output, stderr = "")
+  ))
+  said <- kit$read_text(output)
+  cat(said, "\n", file = stderr(), sep = "")
+  if (!file.exists(counts)) {
+    begun <- grep("^Start test:", strsplit(said, "\n")[[1L]], value = TRUE)
+    begun <- if (length(begun) > 0L) sub("^Start test: *", "", begun[[length(begun)]]) else "none"
+    kit$refuse(if (status >= 128L) "crash" else "fail", sprintf(
+      "reticulate's tests ended with status %d and without a result; the test begun last: %s",
+      status, begun
+    ))
+  }
+  version <- read.dcf(file.path(source, "DESCRIPTION"), fields = "Version")[[1L]]
+  c(kit$from_json(kit$read_text(counts)), list(
+    source = "tests/testthat of reticulate's source", version = version
+  ))
+}
+
 # The probe `train`: the data are made here, and cross into Python.
 train <- function() {
+  kit$need_framework(asked)
   kit$phase("convert")
   kit$stage("train", "make_data", {
     data <- kit$make_data()
@@ -125,10 +194,13 @@ train <- function() {
 
 ended <- kit$attempt("init", init())
 if ("init" %in% probes) kit$say_probe("init", ended)
-if ("train" %in% probes) {
-  # What stopped before the first operation stops training as well, and for the same reason.
-  if (ended$status == "pass" || ended$phase == "op") ended <- kit$attempt("train", train())
-  kit$say_probe("train", ended)
+work_of <- list(
+  call = do_call, callback = do_callback, error = do_error, train = train, seed = do_seed,
+  upstream = do_upstream
+)
+for (probe in intersect(probes, names(work_of))) {
+  tried <- kit$can_be_tried(probe, ended)
+  kit$say_probe(probe, if (tried) kit$attempt(probe, work_of[[probe]]()) else ended)
 }
 kit$phase("teardown")
 kit$say("done")

@@ -18,7 +18,7 @@ class System:
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "train"})
+    probes: frozenset[str] = frozenset({"init", "call", "error", "train", "seed"})
     files = Path(__file__).parent
 
     def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002
@@ -36,6 +36,8 @@ class System:
         """Say why the path cannot do ``probe``."""
         if probe in self.probes:
             return None
+        if probe == "callback":
+            return "Python is another process, which R starts and waits for: nothing can call R"
         return f"the path system has no driver for the probe {probe}"
 
 

@@ -5,57 +5,17 @@ entered_cpu <- sum(proc.time()[1:2])
 
 kit <- new.env()
 sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+child <- new.env()
+child$kit <- kit
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "child.R"), envir = child)
 
 cell <- Sys.getenv("HARNESS_CELL")
 files <- Sys.getenv("HARNESS_PATH_FILES")
 worker_errors <- file.path(cell, "worker.stderr")
 
-# Evaluate `expr` with the LD_LIBRARY_PATH that R was started with: R puts the folders of its own
-# libraries in front of it, for itself and for every child.
-with_libraries_of_caller <- function(expr) {
-  mine <- Sys.getenv("LD_LIBRARY_PATH", NA)
-  on.exit(if (is.na(mine)) Sys.unsetenv("LD_LIBRARY_PATH") else Sys.setenv(LD_LIBRARY_PATH = mine))
-  if (nzchar(asked$caller_ld_library_path)) {
-    Sys.setenv(LD_LIBRARY_PATH = asked$caller_ld_library_path)
-  } else {
-    Sys.unsetenv("LD_LIBRARY_PATH")
-  }
-  force(expr)
-}
-
-# Which Python a child turns out to be: version and libpython, or why it did not start.
-look <- function() {
-  errors <- tempfile("harness-look-")
-  on.exit(unlink(errors))
-  lines <- suppressWarnings(system2(
-    asked$python, c("-E", "-S", shQuote(file.path(Sys.getenv("HARNESS_KIT"), "look.py"))),
-    stdout = TRUE, stderr = errors
-  ))
-  if (!is.null(attr(lines, "status")) || length(lines) != 2L) {
-    return(list(version = "none", libpython = kit$last_line(kit$read_text(errors))))
-  }
-  list(version = lines[[1L]], libpython = lines[[2L]])
-}
-
-# Call Python as R would, and as R's caller would; say it where they are not the same Python.
-# Returns TRUE where the first is as good as the second.
-look_at_libraries <- function() {
-  as_r <- look()
-  as_caller <- with_libraries_of_caller(look())
-  if (identical(as_r, as_caller)) return(TRUE)
-  kit$say("finding", id = "libpython-soname-swap-by-R", text = sprintf(
-    paste(
-      "R exports LD_LIBRARY_PATH=%s to its children, so %s loads %s (Python %s) and not its own",
-      "%s (Python %s); the path calls it with the LD_LIBRARY_PATH that R itself was started with"
-    ),
-    Sys.getenv("LD_LIBRARY_PATH"), asked$python, as_r$libpython, as_r$version,
-    as_caller$libpython, as_caller$version
-  ))
-  FALSE
-}
-
 # Make the data and write them for Python.
 send_data <- function() {
+  kit$need_framework(asked)
   kit$phase("convert")
   kit$stage("train", "make_data", {
     data <- kit$make_data()
@@ -76,26 +36,66 @@ call_worker <- function(wanted) {
   suppressWarnings(system2(asked$python, shQuote(arguments), stderr = worker_errors))
 }
 
+# Evaluate `expr`, which starts Python, so that Python finds its own libraries.
+starting_python <- function(expr) {
+  if (plain) force(expr) else child$with_libraries_of_caller(asked, expr)
+}
+
+# Have Python call one of the kit's functions, in a process of its own; what that writes to
+# standard error is all that is known of an exception.
+call_python <- function(name, argument = NULL) {
+  errors <- file.path(cell, "call.stderr")
+  result <- file.path(cell, "call-result.json")
+  unlink(result)
+  writeLines(kit$json(list(value = argument)), file.path(cell, "call-argument.json"))
+  arguments <- shQuote(c(file.path(files, "worker.py"), "call", name))
+  status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+  if (status != 0L) {
+    text <- kit$read_text(errors)
+    stop(structure(
+      list(message = kit$last_line(text), call = NULL, text = text),
+      class = c("python_ended", "error", "condition")
+    ))
+  }
+  kit$from_json(kit$read_text(result))$value
+}
+
+# What R sees of an exception: the end of what Python wrote to standard error.
+seen_of_error <- function(condition) {
+  message <- conditionMessage(condition)
+  list(
+    raised = TRUE, class = sub(":.*$", "", message), message = message,
+    traceback = kit$tail_of(condition$text)
+  )
+}
+
+# The probes `call` and `error`: one start of Python a call, so few of them.
+do_call <- function() {
+  kit$call_probe(
+    function() call_python("noop"), function(value) call_python("echo", value), most = 10L
+  )
+}
+do_error <- function() {
+  kit$error_probe(
+    function(text) call_python("raise_error", text),
+    function(fails) {
+      kit$refuse("unsupported", "Python is another process, and has nothing of R to call")
+    },
+    seen = seen_of_error, most = 10L
+  )
+}
+
+# The documented examples of this path, as they are written and as corrected.
+do_seed <- function() {
+  examples <- new.env()
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "seed", "seed.R"), envir = examples)
+  examples$seed_probe(kit, asked)
+}
+
 # What the worker had in hand for `probe`; NULL where it left nothing.
 result_of <- function(probe) {
   text <- kit$read_text(file.path(cell, paste0("result-", probe, ".json")))
   if (is.null(text)) NULL else kit$from_json(text)
-}
-
-# The phase that the events file names last: the worker's, where it ended in the middle.
-last_phase <- function() {
-  lines <- readLines(Sys.getenv("HARNESS_EVENTS"), warn = FALSE)
-  lines <- lines[grepl("\"event\": \"phase\"", lines, fixed = TRUE)]
-  kit$from_json(lines[[length(lines)]])$phase
-}
-
-# How a child ended, in words.
-ending <- function(status) {
-  if (status < 128L) return(sprintf("exit status %d", status))
-  names <- c("6" = "SIGABRT", "9" = "SIGKILL", "11" = "SIGSEGV", "15" = "SIGTERM", "4" = "SIGILL",
-    "7" = "SIGBUS", "8" = "SIGFPE")
-  number <- as.character(status - 128L)
-  sprintf("signal %s", if (number %in% names(names)) names[[number]] else number)
 }
 
 # What stands for a probe whose worker ended badly, or ended well without a result.
@@ -103,9 +103,9 @@ without_result <- function(probe, status, before) {
   message <- if (status == 0L) {
     "the worker ended with exit status 0 and left no result"
   } else {
-    sprintf("the worker ended by %s %s its result", ending(status), before)
+    sprintf("the worker ended by %s %s its result", child$ending(status), before)
   }
-  kit$state$phase <- last_phase()
+  kit$state$phase <- child$last_phase()
   errors <- kit$read_text(worker_errors)
   hidden <- if (is.null(errors) || !nzchar(errors)) NULL else kit$tail_of(errors)
   kit$say(
@@ -151,17 +151,23 @@ kit$say_identity_of_r()
 sent <- if ("train" %in% probes) kit$attempt("train", send_data()) else list(status = "none")
 wanted <- if (sent$status == "pass") "init,train" else "init"
 kit$phase("python")
-plain <- kit$stage("init", "libpython_check", look_at_libraries())
-status <- if (plain) call_worker(wanted) else with_libraries_of_caller(call_worker(wanted))
+plain <- kit$stage("init", "libpython_check", child$look_at_libraries(asked))
+status <- starting_python(call_worker(wanted))
 # The worker's standard error is R's as well: nothing that it said may be lost.
 said <- kit$read_text(worker_errors)
 if (!is.null(said) && nzchar(said)) cat(said, "\n", file = stderr(), sep = "")
 
-for (probe in probes) {
-  ended <- if (probe == "train" && sent$status != "pass") {
-    sent
+started <- conclude("init", status, last = identical(wanted, "init"))
+work_of <- list(call = do_call, error = do_error, seed = do_seed)
+for (probe in intersect(probes, c("init", "train", names(work_of)))) {
+  ended <- if (probe == "init") {
+    started
+  } else if (probe == "train") {
+    if (sent$status == "pass") conclude(probe, status, last = TRUE) else sent
+  } else if (kit$can_be_tried(probe, started)) {
+    kit$attempt(probe, work_of[[probe]]())
   } else {
-    conclude(probe, status, last = probe == probes[[length(probes)]])
+    started
   }
   kit$say_probe(probe, ended)
 }

@@ -1,10 +1,14 @@
 """The Python half of the path ``system``: called by ``driver.R``, answers through files.
 
     worker.py CALLED_AT PROBES
+    worker.py call FUNCTION
 
 ``CALLED_AT`` is R's clock before the call; ``PROBES`` are done in one process, because
 importing a framework takes longer than everything else together.  Each result is written as
 soon as it is there, so that a crash takes with it only what came after.
+
+The second form calls one function of the kit, with the argument that lies in a file, and leaves
+what it returns in another; an exception goes to standard error, where R looks for it.
 """
 
 from __future__ import annotations
@@ -42,6 +46,17 @@ def main() -> None:
     kit.phase("teardown")
 
 
+def call(name):
+    """Call one function of the kit; from file to file."""
+    function = getattr(kit, name)
+    if name == "noop":
+        value = function()
+    else:
+        with open(os.path.join(CELL, "call-argument.json"), encoding="utf-8") as file:
+            value = function(json.load(file)["value"])
+    write("call-result.json", {"value": value})
+
+
 def train(asked):
     """Train on the data that R left in files; leave the predictions in one."""
     kit.phase("convert")
@@ -55,10 +70,15 @@ def train(asked):
 
 
 def leave(probe, ended):
-    """Leave the result of ``probe`` for R: whole or not at all."""
-    path = os.path.join(CELL, "result-" + probe + ".json")
+    """Leave the result of ``probe`` for R."""
+    write("result-" + probe + ".json", ended)
+
+
+def write(name, value):
+    """Write a file of JSON for R: whole or not at all."""
+    path = os.path.join(CELL, name)
     with open(path + ".part", "w", encoding="ascii") as file:
-        json.dump(kit.plain(ended), file)
+        json.dump(kit.plain(value), file)
     os.replace(path + ".part", path)
 
 
@@ -70,4 +90,7 @@ def stderr_so_far():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "call":
+        call(sys.argv[2])
+    else:
+        main()

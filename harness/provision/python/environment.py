@@ -160,9 +160,7 @@ def _damaged_in_cache(ran: Ran, lock: Lock, folder: Path) -> set[str]:
 
 def _uv(sources: PackageSources, folder: Path, *arguments: str | Path) -> Ran:
     # The working folder is the environment itself: no project's settings are above it.
-    return run(
-        [uv_program(), *arguments, "--quiet"], env=sources.env, cwd=folder, limit_s=_LIMIT_S
-    )
+    return run([uv_program(), *arguments, "--quiet"], env=sources.env, cwd=folder, limit_s=_LIMIT_S)
 
 
 def _fault(ran: Ran, interpreter: Interpreter, lock: Lock) -> Unavailable | MachineFault:

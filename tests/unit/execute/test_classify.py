@@ -40,13 +40,19 @@ def test_pass() -> None:
     ("status", "expected"),
     [
         ("fail", Status.FAIL),
-        ("unsupported", Status.UNSUPPORTED),
         ("unavailable", Status.UNAVAILABLE),
     ],
 )
 def test_what_a_probe_says(status: str, expected: Status) -> None:
     events = [phase("op"), probe("init"), phase("train"), probe("train", status, "no"), *DONE]
     assert classify(ended(), events) == (expected, Phase.TRAIN, "train: no")
+
+
+def test_a_path_that_cannot_do_one_probe_passes_in_the_others() -> None:
+    events = [phase("op"), probe("init"), probe("callback", "unsupported", "no"), *DONE]
+    assert classify(ended(), events) == (Status.PASS, None, None)
+    alone = [phase("op"), probe("callback", "unsupported", "no"), *DONE]
+    assert classify(ended(), alone) == (Status.UNSUPPORTED, Phase.OP, "callback: no")
 
 
 def test_worst_probe_counts() -> None:

@@ -239,3 +239,129 @@ def test_the_identity_of_what_is_imported(kit, pretend, events):
 def test_the_request_is_texts(kit, tmp_path):
     (tmp_path / "request.json").write_text(json.dumps({"seed": 7, "cuda": "cpu"}))
     assert kit.request() == {"seed": "7", "cuda": "cpu"}
+
+
+def test_the_smallest_functions(kit):
+    assert kit.noop() is None
+    assert kit.echo("x") == "x"
+    assert kit.call_back(lambda epoch, loss: epoch * 10 if loss == 1 / (epoch + 1) else -1) == 60
+
+
+def test_an_exception_from_two_calls_deep(kit):
+    with pytest.raises(kit.HarnessError) as raised:
+        kit.raise_error(kit.PLANTED)
+    assert isinstance(raised.value, ValueError)
+    seen = kit.seen_of_error(raised.value)
+    assert (seen["class"], seen["message"]) == ("HarnessError", kit.PLANTED)
+    assert "in _deeper" in seen["traceback"]
+
+
+def test_what_python_sees_of_a_function_that_fails(kit):
+    def fails() -> None:
+        raise RuntimeError("planted in R")
+
+    assert kit.call_failing(fails) == {
+        "raised": True,
+        "class": "RuntimeError",
+        "message": "planted in R",
+    }
+    assert kit.call_failing(lambda: None)["raised"] is False
+
+
+def test_the_probe_call(kit, events):
+    def echo(value: Any) -> Any:
+        if value == "":
+            raise kit.Unsupported("no empty strings")
+        if isinstance(value, list):
+            raise OverflowError("no vectors")
+        return value
+
+    details = kit.call_probe(lambda: None, echo)
+    assert details["noop"] is None
+    assert details["echo"]["double"] == [0.1 + 0.2, 0.1 + 0.2]
+    assert details["echo"]["empty"][1] == {"unsupported": "no empty strings"}
+    assert details["echo"]["doubles"][1] == {"error": "OverflowError: no vectors"}
+    stages = [(said["name"], said["n"]) for said in events() if said["event"] == "stage"]
+    assert stages == [("first_call", 1), ("noop", 1000), ("echo", 1000)]
+
+
+def test_a_call_that_takes_long_is_repeated_less(kit, events, monkeypatch):
+    monkeypatch.setattr(kit, "CALL_SECONDS", 0.0)
+    kit.call_probe(lambda: None, lambda value: value)
+    stages = [said["n"] for said in events() if said["event"] == "stage"]
+    assert stages == [1, kit.FEWEST_CALLS, kit.FEWEST_CALLS]
+
+
+def test_what_does_not_come_back_is_not_timed(kit, events):
+    def echo(value: Any) -> Any:
+        raise kit.Unsupported("mute")
+
+    kit.call_probe(lambda: None, echo)
+    assert "echo" not in [said.get("name") for said in events()]
+
+
+def test_the_probe_callback(kit, events):
+    details = kit.callback_probe(kit.call_back)
+    assert details == {"calls": [[0, 1.0], [1, 0.5], [2, 1 / 3], [3, 0.25]], "result": 60.0}
+    (stage,) = (said for said in events() if said["event"] == "stage")
+    assert (stage["name"], stage["n"]) == ("callback", 4)
+
+
+def test_the_probe_callback_with_a_function_of_r(kit):
+    details = kit.callback_probe(kit.call_back, lambda *_: 1.0, lambda: ["as R saw them"])
+    assert details == {"calls": ["as R saw them"], "result": 4.0}
+
+
+def test_the_probe_callback_from_a_training(kit):
+    def train(function: Any, epochs: int) -> None:
+        for epoch in range(epochs):
+            function(epoch, 0.5)
+
+    details = kit.callback_probe(kit.call_back, in_keras=train)
+    assert details["keras_calls"] == [[0, 0.5], [1, 0.5], [2, 0.5], [3, 0.5]]
+    assert len(details["calls"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("raises", "seen"),
+    [
+        (None, {"raised": True, "class": "x", "message": "planted in R"}),
+        ("Unsupported", {"unsupported": "no R"}),
+        ("RuntimeError", {"raised": False, "class": None, "message": "RuntimeError: no R"}),
+    ],
+)
+def test_the_probe_error(kit, events, raises, seen):
+    def back() -> dict[str, Any]:
+        if raises is not None:
+            raise {"Unsupported": kit.Unsupported, "RuntimeError": RuntimeError}[raises]("no R")
+        return {"raised": True, "class": "x", "message": "planted in R"}
+
+    details = kit.error_probe(lambda text: {"raised": True, "message": text}, back)
+    assert details == {
+        "python_to_r": {"raised": True, "message": kit.PLANTED},
+        "r_to_python": seen,
+    }
+    assert [said["n"] for said in events() if said["event"] == "stage"] == [kit.MOST_ERRORS]
+
+
+def test_a_cell_without_a_framework_has_nothing_to_train(kit):
+    assert kit.init({"framework": ""}) == {}
+    ended = kit.attempt("train", lambda: kit.train({"framework": ""}, []))
+    assert (ended["status"], ended["message"]) == ("unsupported", "the cell names no framework")
+
+
+@pytest.mark.parametrize(
+    ("probe", "phase", "tried"),
+    [
+        ("train", "op", True),
+        ("train", "import", False),
+        ("call", "import", True),
+        ("error", "device", True),
+        ("callback", "python", False),
+        ("call", "bridge", False),
+        ("seed", "import", False),
+    ],
+)
+def test_what_can_be_tried_after_a_bad_start(kit, probe, phase, tried):
+    assert kit.can_be_tried(probe, {"status": "fail", "phase": phase}) is tried
+    assert kit.can_be_tried(probe, {"status": "pass", "phase": phase})

@@ -19,6 +19,7 @@ from harness.model.environment import (
 )
 from harness.model.record import ProbeRecord
 from harness.model.status import Status
+from harness.probes.base import Probe
 from harness.probes.init import Init
 from harness.probes.train import HASHES, Train
 
@@ -100,7 +101,7 @@ def train_details() -> dict[str, Any]:
 
 
 def events(
-    probe: Init | Train, details: dict[str, Any], seen: dict[str, Any] | None = None
+    probe: Probe, details: dict[str, Any], seen: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """What a driver writes, in its order; the identity comes in parts."""
     parts = [{key: value} for key, value in (identity() if seen is None else seen).items()]
@@ -166,3 +167,30 @@ def judge_train() -> Judge:
         return Train().judge(said, **others)
 
     return judge
+
+
+@pytest.fixture
+def judge() -> Judge:
+    """Judge any probe on details, with changes to the identity, axes, control, or events."""
+
+    def judge(
+        probe: Probe,
+        details: dict[str, Any],
+        *,
+        seen: dict[str, Any] | None = None,
+        spoil: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+        **others: Any,
+    ) -> ProbeRecord:
+        said = events(probe, details, seen)
+        spoil(said)
+        others = {"axes": axes(), "provisioned": provisioned()} | others
+        return probe.judge(said, **others)
+
+    return judge
+
+
+def without_framework() -> dict[str, Any]:
+    """What a driver reads back in a cell that names no framework."""
+    seen = identity()
+    del seen["device"], seen["modules"]
+    return seen

@@ -5,7 +5,11 @@ from hypothesis import strategies as st
 
 from harness.model.status import Phase, Status
 from harness.probes.base import device_kind, last_phase, merged_identity, stages_of
+from harness.probes.call import PROBE as CALL
+from harness.probes.callback import PROBE as CALLBACK
+from harness.probes.error import PROBE as ERROR
 from harness.probes.init import PROBE as INIT
+from harness.probes.seed import PROBE as SEED
 from harness.probes.train import PROBE as TRAIN
 
 from .conftest import axes, provisioned
@@ -62,7 +66,7 @@ def test_whatever_a_driver_writes_is_judged_and_never_passes_by_luck(
     details, status, message, device
 ):
     # The events file is under the control of what is tested.
-    for probe in (INIT, TRAIN):
+    for probe in (INIT, TRAIN, CALL, CALLBACK, ERROR, SEED):
         events = [
             {"event": "identity", "identity": {"device": device, "python": device}},
             {"event": "stage", "probe": probe.name, "name": "epoch", "wall_s": message},

@@ -9,7 +9,7 @@ from harness.model.status import Phase, Status
 from harness.probes.base import Probe
 from harness.probes.init import PROBE
 
-from .conftest import axes, identity
+from .conftest import axes, identity, without_framework
 
 
 def test_all_is_well(judge_init):
@@ -126,3 +126,32 @@ def test_another_identity_outranks_a_right_value(judge_init):
     record = judge_init(seen=seen)
     assert (record.status, record.phase) == (Status.FAIL, Phase.PYTHON)
     assert "Python 3.11.2 ran, but the cell is for Python 3.11.7" in record.message
+
+
+BARE = {"framework_import", "device", "first_op", "steady_op"}
+
+
+def test_a_cell_without_a_framework_stops_after_the_identity(judge):
+    def spoil(events: list[dict[str, Any]]) -> None:
+        events[:] = [event for event in events if event.get("name") not in BARE]
+
+    bare = axes(framework=None)
+    record = judge(PROBE, {}, axes=bare, seen=without_framework(), spoil=spoil)
+    assert (record.status, record.message) == (Status.PASS, None)
+
+
+def test_a_cell_without_a_framework_still_has_to_start_python(judge):
+    def spoil(events: list[dict[str, Any]]) -> None:
+        absent = BARE | {"python_start"}
+        events[:] = [event for event in events if event.get("name") not in absent]
+
+    bare = axes(framework=None)
+    record = judge(PROBE, {}, axes=bare, seen=without_framework(), spoil=spoil)
+    assert (record.phase, record.message) == (Phase.PYTHON, "the driver did not time python_start")
+
+
+def test_a_cell_without_a_framework_is_held_to_its_python(judge):
+    seen = without_framework()
+    seen["python"]["version"] = "3.11.2"
+    record = judge(PROBE, {}, axes=axes(framework=None), seen=seen)
+    assert "Python 3.11.2 ran" in record.message
