@@ -5,6 +5,7 @@ A display never ends a run: where its stream is closed or cannot be written, it 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import textwrap
@@ -486,7 +487,7 @@ class _SafeStream:
             try:
                 self._stream.write(self._writable(text))
             except (OSError, ValueError, AttributeError):
-                self._dead = True
+                self._lose()
         return len(text)
 
     def flush(self) -> None:
@@ -494,7 +495,14 @@ class _SafeStream:
             try:
                 self._stream.flush()
             except (OSError, ValueError, AttributeError):
-                self._dead = True
+                self._lose()
+
+    def _lose(self) -> None:
+        self._dead = True
+        if self._stream is sys.stderr:
+            # What is left in its buffer cannot be written at the end of the process either,
+            # and Python would then end with 120, whatever became of the run.
+            sys.stderr = io.StringIO()
 
     def _writable(self, text: str) -> str:
         try:

@@ -148,21 +148,19 @@ do_upstream <- function() {
   dir.create(here)
   file.copy(file.path(source, "tests", "testthat"), here, recursive = TRUE)
   counts <- file.path(here, "counts.json")
-  output <- file.path(here, "output")
+  under_way <- file.path(here, "under-way")
   Sys.setenv(RETICULATE_PYTHON = asked$python)
   on.exit(Sys.unsetenv("RETICULATE_PYTHON"))
   arguments <- c(
     "--no-init-file", file.path(Sys.getenv("HARNESS_PATH_FILES"), "upstream.R"),
-    file.path(here, "testthat"), counts
+    file.path(here, "testthat"), counts, under_way
   )
   status <- kit$stage("upstream", "tests", suppressWarnings(
-    system2(file.path(R.home("bin"), "Rscript"), shQuote(arguments), stdout = output, stderr = "")
+    system2(file.path(R.home("bin"), "Rscript"), shQuote(arguments))
   ))
-  said <- kit$read_text(output)
-  cat(said, "\n", file = stderr(), sep = "")
   if (!file.exists(counts)) {
-    begun <- grep("^Start test:", strsplit(said, "\n")[[1L]], value = TRUE)
-    begun <- if (length(begun) > 0L) sub("^Start test: *", "", begun[[length(begun)]]) else "none"
+    begun <- kit$read_text(under_way)
+    if (is.null(begun)) begun <- "none"
     kit$refuse(if (status >= 128L) "crash" else "fail", sprintf(
       "reticulate's tests ended with status %d and without a result; the test begun last: %s",
       status, begun

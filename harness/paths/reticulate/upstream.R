@@ -1,5 +1,5 @@
-# reticulate's own tests, in an R of their own: driver.R calls this with the folder of the tests
-# and the file to which the counts are to go, as JSON.
+# reticulate's own tests, in an R of their own: driver.R calls this with the folder of the tests,
+# the file to which the counts are to go, as JSON, and the one for the test that is under way.
 #
 # Run as its makers run them: on CRAN nearly all of them skip themselves.
 
@@ -16,10 +16,17 @@ Sys.setenv(NOT_CRAN = "true")
 library(testthat)
 library(reticulate)
 
-# Says each test as it begins, so that one can be named that puts an end to the process.
+# Says each test as it begins, on standard error, which is kept whatever happens; and keeps the
+# name, so that a test can be named that puts an end to the process.
+Progress <- R6::R6Class("Progress", inherit = LocationReporter, public = list(
+  start_test = function(context, test) {
+    writeLines(test, arguments[[3L]])
+    super$start_test(context, test)
+  }
+))
 results <- test_dir(
-  folder, package = "reticulate", load_package = "installed", reporter = "location",
-  stop_on_failure = FALSE
+  folder, package = "reticulate", load_package = "installed",
+  reporter = Progress$new(file = stderr()), stop_on_failure = FALSE
 )
 
 # The expectations of a test that did not hold, and what it came to: the worst of them.
