@@ -39,7 +39,7 @@ from .test_paths import Ran
 pytestmark = pytest.mark.live
 
 KIT = Path(harness.__file__).parent / "kit"
-CRAN = os.environ.get("HARNESS_CRAN")
+CRAN = os.environ.get("HARNESS_CRAN") or None
 """Read now: a test sees no setting of the harness."""
 JAX = Framework(name="jax", version="0.10.2")
 R, PYTHON = "4.2.2", "3.12"
