@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,10 +210,8 @@ def test_ctrl_c_ends_everything_with_130(
     (tmp_path / "m.yaml").write_text(MATRIX)
     command = [*HARNESS, "run", "m.yaml", "--results", "out"]
     # A shell that runs the tests in the background has its children ignore SIGINT.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    run = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed
-    )
+    command = ["env", "--default-signal=INT", *command]
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / "out" / "journal.jsonl"
     _wait_for(lambda: journal.exists() and '"cell-started"' in journal.read_text())
     time.sleep(1)
