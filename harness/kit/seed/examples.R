@@ -1,7 +1,7 @@
 # The documented examples: which file, on which path, what a reader fills in, and what must be
 # seen where a statement could fail without an error. Data for seed.R.
 #
-# The files in `examples` are the article's code as it is printed (/work/shared/seed), line for
+# The files in `examples` are the article's code as it is printed, line for
 # line. `fill` are the placeholders that every reader must replace; {python} and {script} stand
 # for the cell's Python and for python_script.py. `modules` must be there. A `check` belongs to
 # the statements that match `pattern`: `holds(ran)` looks at the list `value`, `output`.
