@@ -101,7 +101,16 @@ class FolderStore:
         self._session_path: Path | None = None
         self._used: set[str] = set()
         with self._explained(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise
+                # Whatever it is (a file in its place, a system's own folder), another will do.
+                raise MachineFault(
+                    f"{self.root}: cannot be made or used ({error.strerror}); set HARNESS_CACHE "
+                    "to a folder of yours"
+                ) from error
 
     def __enter__(self) -> Self:
         return self

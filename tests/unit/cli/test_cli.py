@@ -124,3 +124,17 @@ def test_an_empty_cache_says_so(
     assert "is empty" in capsys.readouterr().out
     assert run(["cache", "--prune"]) == 0
     assert "removed 0 entries" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["cache"], ["run", "m.yaml", "--quiet"]])
+def test_a_cache_that_cannot_be_is_exit_code_4(
+    matrix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(Path(matrix).absolute() / "below-a-file"))
+    assert run(arguments) == 4
+    _, errors = capsys.readouterr()
+    assert "set HARNESS_CACHE to a folder of yours" in errors
+    assert len(errors.strip().splitlines()) == 1

@@ -204,7 +204,7 @@ def test_a_program_that_found_the_disk_full_counts_as_such(store: FolderStore) -
 
 def test_a_root_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(MachineFault, match="set HARNESS_CACHE to a folder of yours"):
         FolderStore(tmp_path / "file" / "store")
 
 
