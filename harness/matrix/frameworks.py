@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from harness.matrix.nodes import did_you_mean
 from harness.model.cell import Framework
+from harness.nodes import did_you_mean
 
 FRAMEWORKS: Final = ("jax", "keras", "tensorflow", "torch")
 BACKENDS: Final = ("jax", "tensorflow", "torch")

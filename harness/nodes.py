@@ -17,8 +17,15 @@ from harness.errors import FileFault
 MAX_BYTES = 1_000_000
 
 
-def read_document(path: Path) -> tuple[str, yaml.Node]:
+def read_document(path: Path, kind: str, begin: str) -> tuple[str, yaml.Node]:
     """Read a YAML file of one document; return the name for messages and its root node.
+
+    Parameters
+    ----------
+    kind
+        What the file is, for messages: ``matrix``.
+    begin
+        What to write into an empty one: ``a matrix has 'axes:' or 'include:'``.
 
     Raises
     ------
@@ -30,12 +37,12 @@ def read_document(path: Path) -> tuple[str, yaml.Node]:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise FileFault(source, "is a folder; name a matrix file, such as smoke.yaml") from None
+        raise FileFault(source, f"is a folder; name a {kind} file") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise FileFault(source, f"cannot be read: {reason}") from None
     if len(raw) > MAX_BYTES:
-        raise FileFault(source, f"has more than {MAX_BYTES:,} bytes, which no matrix needs")
+        raise FileFault(source, f"has more than {MAX_BYTES:,} bytes, which no {kind} needs")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -48,9 +55,9 @@ def read_document(path: Path) -> tuple[str, yaml.Node]:
     except yaml.YAMLError as error:
         raise FileFault(source, f"is not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise FileFault(source, "is nested too deeply for a matrix") from None
+        raise FileFault(source, f"is nested too deeply for a {kind}") from None
     if node is None:
-        raise FileFault(source, "is empty; a matrix has 'axes:' or 'include:'")
+        raise FileFault(source, f"is empty; {begin}")
     return source, node
 
 
