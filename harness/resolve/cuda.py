@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import platform
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
+
+from harness.support import load_support
 
 if TYPE_CHECKING:
     from harness.model.environment import Lock
@@ -110,6 +110,15 @@ def torch_backends(asked: str, torch: str | None) -> tuple[str, ...]:
 
 @cache
 def _builds() -> dict[str, tuple[str, ...]]:
-    text = resources.files("harness.resolve").joinpath("data/torch-cuda.csv").read_text()
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {row["version"]: tuple(row["cuda"].split(";")) for row in rows}
+    """CUDA runtimes by series of torch, stable ones first: what PyTorch documents.
+
+    The build that the Python package index carries is read from the resolved lock, never from
+    here.
+    """
+    facts = (fact for subject in load_support() if subject.name == "torch"
+             for fact in subject.facts if fact.axis == "cuda")  # fmt: skip
+    table: dict[str, tuple[str, ...]] = {}
+    for fact in facts:
+        series = fact.of.removeprefix("==").removesuffix(".*")
+        table[series] = (*table.get(series, ()), *fact.range.split(", "))
+    return table
