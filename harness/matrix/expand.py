@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import FileFault
 from harness.matrix.frameworks import parse_framework
 from harness.matrix.model import AXES, Block, Exclusion, Matrix
+from harness.matrix.words import pick, read_word
 from harness.model.cell import Axes, Cell, Framework, Plan, cell_id
 from harness.query import matches
 
@@ -30,8 +31,25 @@ class PathTraits(msgspec.Struct, frozen=True, kw_only=True):
 BridgeOf = Callable[[str, str], str | None]
 """The version of a path's bridge that comes with an R; ``None`` where that is not known."""
 
+VersionsOf = Callable[[str, str], Iterable[str]]
+"""The versions that there are, by axis and name: of a framework, of a path's bridge, of a package.
 
-def expand(matrix: Matrix, paths: dict[str, PathTraits], bridge_of: BridgeOf) -> Plan:
+Raises ``HarnessError`` where that cannot be found out now.
+"""
+
+
+def no_versions(axis: str, name: str) -> Iterable[str]:
+    """Know of no version at all: for a matrix without the words ``newest`` and ``every``."""
+    del axis, name
+    return ()
+
+
+def expand(
+    matrix: Matrix,
+    paths: dict[str, PathTraits],
+    bridge_of: BridgeOf,
+    versions_of: VersionsOf = no_versions,
+) -> Plan:
     """Return the cells of a matrix, in the order of the file, each once.
 
     Axes that do not apply to a path fall away (``native`` has no R), so cells that differ
@@ -40,9 +58,10 @@ def expand(matrix: Matrix, paths: dict[str, PathTraits], bridge_of: BridgeOf) ->
     Raises
     ------
     FileFault
-        The matrix has more than a million cells, or none.
+        The matrix has more than a million cells, or none, or asks for versions of which
+        there is none.
     """
-    builder = _Builder(matrix, paths, bridge_of)
+    builder = _Builder(matrix, paths, bridge_of, versions_of)
     blocks: list[tuple[Block, tuple[Exclusion, ...]]] = []
     if matrix.product is not None:
         blocks.append((matrix.product, matrix.exclude))
@@ -61,10 +80,18 @@ def expand(matrix: Matrix, paths: dict[str, PathTraits], bridge_of: BridgeOf) ->
 
 
 class _Builder:
-    def __init__(self, matrix: Matrix, paths: dict[str, PathTraits], bridge_of: BridgeOf) -> None:
+    def __init__(
+        self,
+        matrix: Matrix,
+        paths: dict[str, PathTraits],
+        bridge_of: BridgeOf,
+        versions_of: VersionsOf,
+    ) -> None:
         self.matrix = matrix
         self.paths = paths
         self.bridge_of = bridge_of
+        self.versions_of = versions_of
+        self.opened: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self.frameworks: dict[str, Framework] = {}
         self.verdicts: dict[tuple[object, ...], bool] = {}
         self.controls: dict[tuple[object, ...], str] = {}
@@ -76,14 +103,14 @@ class _Builder:
             traits = self.paths[path]
             optional = (
                 self._transports(block, traits),
-                block.axes.get("r", ("system",)) if traits.uses_r else (None,),
-                block.axes.get("bridge", ("default",)) if traits.has_bridge else (None,),
-                block.axes.get("framework", (None,)),
+                self._values(block, "r", ("system",)) if traits.uses_r else (None,),
+                self._values(block, "bridge", ("default",), path) if traits.has_bridge else (None,),
+                self._values(block, "framework") if "framework" in block.axes else (None,),
             )
             always = (
-                block.axes["python"],
+                self._values(block, "python"),
                 block.axes.get("cuda", ("cpu",)),
-                *(block.axes[name] for name in pins),
+                *(self._values(block, name) for name in pins),
             )
             self._bound(block, math.prod(len(values) for values in (*optional, *always)))
             for (transport, r, bridge, framework), (python, cuda, *pinned) in itertools.product(
@@ -103,6 +130,42 @@ class _Builder:
                 )
                 if not exclude or not self._excluded(axes, exclude):
                     yield axes
+
+    def _values(
+        self, block: Block, axis: str, absent: tuple[str, ...] = (), path: str = ""
+    ) -> tuple[str, ...]:
+        """Return the values of an axis, those that stand for versions replaced by them."""
+        values: dict[str, None] = {}
+        for text in block.axes.get(axis, absent):
+            asked = (axis, path, text)
+            if asked not in self.opened:
+                self.opened[asked] = self._open(block, axis, path, text)
+            values |= dict.fromkeys(self.opened[asked])
+        return tuple(values)
+
+    def _open(self, block: Block, axis: str, path: str, text: str) -> tuple[str, ...]:
+        word = read_word(axis, text)
+        if word is None:
+            return (text,)
+        is_pin = axis not in AXES
+        framework = parse_framework(word.name) if word.name is not None else None
+        name = path if axis == "bridge" else axis if is_pin else str(getattr(framework, "name", ""))
+        found = pick(word, self.versions_of("package" if is_pin else axis, name))
+        if not found:
+            what = f"{axis} of {path}" if path else axis
+            raise FileFault(
+                self.matrix.source,
+                f"there is no version of '{what}' that '{text}' stands for; widen the range",
+                line=block.line,
+            )
+        if framework is not None:
+            return tuple(
+                str(msgspec.structs.replace(framework, version=version)) for version in found
+            )
+        if axis == "python":
+            # Of two parts: a cell has the newest patch that can be had.
+            return tuple(dict.fromkeys(".".join(version.split(".")[:2]) for version in found))
+        return tuple(f"=={version}" for version in found) if is_pin else found
 
     def _bound(self, block: Block, count: int) -> None:
         if count > MAX_CELLS:

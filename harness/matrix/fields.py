@@ -31,6 +31,8 @@ _VERSION = r"\d+(\.\d+)*([abrc]+\d+)?"
 # R's versions have a dash as well (0.0-6); after a plus, the way in which a bridge is built.
 _BRIDGE = rf"{_VERSION}(-\d+(\.\d+)*)?(\+[a-z][a-z0-9]*)?"
 _PYTHON = r"\d\.\d+(\.\d+)?t?"
+# Versions that are published later: see harness.matrix.words.
+_WORDS = r"newest|every( .*)?"
 
 AXIS_FIELDS: Final[dict[str, Field]] = {
     "path": Field(
@@ -45,9 +47,12 @@ AXIS_FIELDS: Final[dict[str, Field]] = {
     ),
     "r": Field(
         kind="axis",
-        doc="Versions of R; `system` is the R of this machine.",
+        doc=(
+            "Versions of R; `system` is the R of this machine, `newest` and `every` are those that "
+            "can be had."
+        ),
         example="[4.2.2, 4.5.0]",
-        pattern=rf"system|{_VERSION}",
+        pattern=rf"system|{_VERSION}|{_WORDS}",
     ),
     "bridge": Field(
         kind="axis",
@@ -56,19 +61,23 @@ AXIS_FIELDS: Final[dict[str, Field]] = {
             "built from its source may be built in several ways: `0.0-6+remedies`."
         ),
         example="[default]",
-        pattern=rf"default|{_BRIDGE}",
+        pattern=rf"default|{_BRIDGE}|{_WORDS}",
     ),
     "python": Field(
         kind="axis",
-        doc="Versions of Python, of two parts (the newest patch found) or three.",
+        doc=(
+            "Versions of Python, of two parts (the newest patch found) or three; `newest`, or "
+            "`every >=3.12`."
+        ),
         example='["3.11", "3.12.1"]',
-        pattern=_PYTHON,
+        pattern=rf"{_PYTHON}|{_WORDS}",
     ),
     "framework": Field(
         kind="axis",
         doc=(
             "Frameworks, as requirements: `torch==2.13.0`; Keras with the backends to install "
-            "in brackets: `keras[jax,torch]==3.15.1`.  Without a version: the newest."
+            "in brackets: `keras[jax,torch]==3.15.1`.  Without a version: the newest that the "
+            "Python can have.  `torch==newest` and `every torch>=2.10` are read at each plan."
         ),
         example="- keras[jax]==3.15.1",
     ),
@@ -81,7 +90,10 @@ AXIS_FIELDS: Final[dict[str, Field]] = {
 }
 PIN = Field(
     kind="axis",
-    doc="A package to pin: versions, or specifiers; `any` leaves it to the resolver.",
+    doc=(
+        "A package to pin: versions, specifiers, `newest` or `every >=1.24`; `any` leaves it to "
+        "the resolver."
+    ),
     example='["<2", "2.4.6", any]',
 )
 

@@ -14,7 +14,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from harness.matrix.fields import OPEN_TABLES, PACKAGE_NAME, PIN, TABLES, Field
 from harness.matrix.frameworks import parse_framework
 from harness.matrix.model import AXES, Asked, Block, Exclusion, Matrix
-from harness.matrix.nodes import Reader, did_you_mean, read_document
+from harness.matrix.words import read_word
+from harness.nodes import Reader, did_you_mean, read_document
 from harness.query import check_pattern
 
 _NUMERIC = re.compile(r"^\d+(\.\d+)*$")
@@ -39,7 +40,7 @@ def load_matrix(path: Path, known: Known) -> Matrix:
     FileFault
         One sentence on the first fault, with file, line and column.
     """
-    source, root = read_document(path)
+    source, root = read_document(path, "matrix", "a matrix has 'axes:' or 'include:'")
     return _Loader(source, known).matrix(root, path.name.split(".")[0])
 
 
@@ -181,6 +182,8 @@ class _Loader:
         return tuple(values)
 
     def _axis_value(self, axis: str, text: str, node: yaml.Node) -> str:
+        if self._is_word(axis, text, node):
+            return " ".join(text.split())
         if axis == "framework":
             try:
                 return str(parse_framework(text))
@@ -200,6 +203,16 @@ class _Loader:
             )
         self._possible(axis, text, node)
         return text
+
+    def _is_word(self, axis: str, text: str, node: yaml.Node) -> bool:
+        """Tell a value that stands for versions; one that is out of place is refused."""
+        try:
+            word = read_word(axis, text)
+            if word is not None and word.name is not None:
+                parse_framework(word.name)
+        except ValueError as error:
+            raise self.read.fault(node, str(error)) from None
+        return word is not None
 
     def _possible(self, axis: str, text: str, node: yaml.Node) -> None:
         """Refuse versions that never were, such as Python 3.1 where 3.10 was meant."""

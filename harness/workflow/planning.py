@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from harness.matrix.expand import PathTraits, expand
+from harness.matrix.expand import PathTraits, VersionsOf, expand
 from harness.matrix.load import Known, load_matrix
 from harness.model.cell import Plan
 from harness.paths.base import ChoosesBridge, IntegrationPath
@@ -24,13 +24,18 @@ def make_plan(
     only: Sequence[str] = (),
     where: str | None = None,
     shard: str | None = None,
+    cran: str | None = None,
+    bridges: Sequence[str] = (),
 ) -> Plan:
     """Read a matrix file and return the selected cells with their controls.
+
+    ``newest`` and ``every`` become the versions that there are now; ``cran`` is the CRAN-like
+    repository that is asked for those of a bridge.  ``bridges`` are values of ``--bridge``.
 
     Raises
     ------
     UsageError
-        The file, the query or the shard is faulty, or no cell is left.
+        The file, the query, the shard or a bridge is faulty, or no cell is left.
     """
     wanted = None if shard is None else parse_shard(shard)
     installed = paths()
@@ -40,9 +45,28 @@ def make_plan(
         probes=names("harness.probes"),
     )
     traits = {name: _traits(path) for name, path in installed.items()}
-    plan = expand(load_matrix(matrix, known), traits, _bridge_of)
+    plan = expand(load_matrix(matrix, known), traits, bridge_of, _versions_of(cran))
+    if bridges:
+        from harness.workflow.bridges import read_bridges, with_bridges
+
+        plan = with_bridges(plan, read_bridges(bridges, installed))
     plan = select(plan, only, where)
     return plan if wanted is None else take_shard(plan, *wanted)
+
+
+def _versions_of(cran: str | None) -> VersionsOf:
+    """Make what answers for ``newest`` and ``every`` when the first of them is met."""
+    known: list[VersionsOf] = []
+
+    def versions(axis: str, name: str) -> Iterable[str]:
+        if not known:
+            # Most matrices name their versions, and need none of this.
+            from harness.workflow.versions import versions_here
+
+            known.append(versions_here(cran))
+        return known[0](axis, name)
+
+    return versions
 
 
 def _traits(path: IntegrationPath) -> PathTraits:
@@ -54,7 +78,7 @@ def _traits(path: IntegrationPath) -> PathTraits:
 
 
 @cache
-def _bridge_of(path: str, r: str) -> str | None:
+def bridge_of(path: str, r: str) -> str | None:
     """Return the series of the bridge that comes with an R: ``1.41`` for R 4.5.0.
 
     A path that brings its bridge itself says which version fits.  ``None`` where it is not
