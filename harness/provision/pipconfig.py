@@ -233,6 +233,7 @@ _IRRELEVANT: Final = frozenset(
         "UV_INSECURE_HOST",
         "UV_LINK_MODE",
         "UV_NO_PROGRESS",
+        "UV_OFFLINE",
     }
 )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import Unavailable, Unsatisfiable
-from harness.model.environment import Lock
+from harness.resolve.asking import Answered, Asker
 from harness.resolve.cuda import (
     FORBIDDEN_ON_CPU,
     exactly,
@@ -21,45 +20,51 @@ from harness.resolve.cuda import (
 )
 from harness.resolve.explain import NoSolution
 from harness.resolve.frameworks import CPU, Request, request
-from harness.resolve.uv import Question, Unreached, compile_lock, sorted_requirements
+from harness.resolve.python import Python
+from harness.resolve.uv import BACKEND, Question, Unreached, sorted_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from harness.model.cell import Axes
-    from harness.model.environment import Interpreter, PackageSources, Store
+    from harness.model.environment import PackageSources, Store
 
-_FILE: Final = "requirements.lock"
-_KIND: Final = "lock"
 _ROUNDS: Final = 8
 """How many CPU builds of torch are ruled out, one by one, until a CUDA build is found."""
 
 
 class Resolver:
-    """Locks for cells; may be used by several threads.
+    """Locks for cells; may be used by several threads, which ask each question once.
 
-    An answer is kept in the store and reused as long as it is there, so that a matrix
-    without exact versions gives the same cells tomorrow; `harness cache --prune` lets go of
-    it.  That no set of packages exists, or that an index is out of reach, is remembered for
-    the life of this object only.
+    Every answer is kept in the store.  What holds for exact versions is kept for good; what a
+    new release can change, and that no set of packages exists, is asked again after a day.
+    Where no index can be reached, an answer serves however old it is, and says so.  That an
+    index is out of reach is remembered for the life of this object only.
 
     Parameters
     ----------
     store
-        Keeps the locks.
+        Keeps the answers.
     sources
         Where packages come from.
+    clock
+        Returns the seconds since the epoch.
     """
 
-    def __init__(self, store: Store, sources: PackageSources) -> None:
-        self._store = store
-        self._sources = sources
-        self._guard = threading.Lock()
-        self._refused: dict[str, NoSolution | Unavailable] = {}
+    def __init__(
+        self, store: Store, sources: PackageSources, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._asker = Asker(store, sources, clock)
+        self._pytorch_turn = threading.Lock()
+        self._pytorch_reached = False
         self._pytorch_unreached: Unreached | None = None
 
-    def cell(self, axes: Axes, interpreter: Interpreter, extra: Sequence[str] = ()) -> Lock:
+    @property
+    def asked(self) -> int:
+        """How many questions were put to uv: those that no kept answer settled."""
+        return self._asker.asked
+
+    def cell(self, axes: Axes, python: Python, extra: Sequence[str] = ()) -> Answered:
         """Return what is to be installed for a cell.
 
         Parameters
@@ -80,27 +85,28 @@ class Resolver:
         """
         wanted = request(axes, extra)
         if wanted.cuda == CPU:
-            lock = self._cpu(wanted, interpreter)
+            lock = self._cpu(wanted, python)
             if has_cuda(lock):
                 raise Unavailable(
                     f"no build of {wanted.label or 'these packages'} without CUDA for Python "
-                    f"{interpreter.version} within reach: what the configured places have brings "
+                    f"{python.version} within reach: what the configured places have brings "
                     "CUDA libraries"
                 )
             return lock
         if not wanted.uses:
-            return self.lock(wanted.requirements, interpreter)
-        return self._cuda(wanted, interpreter)
+            return self.lock(wanted.requirements, python)
+        return self._cuda(wanted, python)
 
     def lock(
         self,
         requirements: Sequence[str],
-        interpreter: Interpreter,
+        python: Python,
         *,
         constraints: Sequence[str] = (),
         options: Sequence[str] = (),
-    ) -> Lock:
-        """Return exact pins of ``requirements`` for exactly this interpreter.
+        explained: bool = True,
+    ) -> Answered:
+        """Return exact pins of ``requirements`` for exactly this Python.
 
         Parameters
         ----------
@@ -108,64 +114,38 @@ class Resolver:
             What may not be gone past, by packages that are not required for themselves.
         options
             Further options of uv, for the resolver and for the installer.
+        explained
+            Look for the fewest requirements that are in conflict, which takes questions more.
 
         Raises
         ------
         Unsatisfiable
             If no set of packages exists; ``detail`` has the resolver's account in full.
         Unavailable
-            If an index is out of reach, or uv does not know the Python.
+            If an index is out of reach (``Unreached``), or uv does not know the Python.
         """
         question = Question(
             requirements=sorted_requirements(requirements),
             constraints=sorted_requirements(constraints),
             options=tuple(options),
         )
-        key = _key(question, interpreter, self._sources)
-        with self._guard:
-            refused = self._refused.get(key)
-        if refused is not None:
-            raise refused
-        folder = self._store.ensure(
-            _KIND,
-            key,
-            partial(self._write, key, question, interpreter),
-            description=f"Python {interpreter.version}: {', '.join(question.requirements)}",
-        )
-        text = (folder / _FILE).read_text()
-        return Lock(
-            text=text,
-            digest=_digest(text, interpreter.version, str(interpreter.executable)),
-            options=question.options,
-        )
+        return self._asker.lock(question, python, explained=explained)
 
-    def _write(self, key: str, question: Question, interpreter: Interpreter, folder: Path) -> None:
-        with self._guard:
-            # Another thread may have asked while this one waited for the store's lock.
-            refused = self._refused.get(key)
-        if refused is not None:
-            raise refused
-        try:
-            text = compile_lock(question, interpreter, self._sources)
-        except (NoSolution, Unavailable) as error:
-            with self._guard:
-                self._refused[key] = error
-            raise
-        (folder / _FILE).write_text(text)
-
-    def _cpu(self, wanted: Request, interpreter: Interpreter) -> Lock:
+    def _cpu(self, wanted: Request, python: Python) -> Answered:
         """Resolve without any CUDA library, so that the 4.5 GB of them are never drawn in."""
         if "torch" not in wanted.uses:
-            return self.lock(wanted.requirements, interpreter)
+            return self.lock(wanted.requirements, python)
         try:
-            return self.lock(wanted.requirements, interpreter, constraints=FORBIDDEN_ON_CPU)
+            return self.lock(
+                wanted.requirements, python, constraints=FORBIDDEN_ON_CPU, explained=False
+            )
         except NoSolution:
             # Is it the CPU build that is missing, or is there no build at all?  The second is
             # uv's own sentence, and the same here and on every machine.
-            plain = self.lock(wanted.requirements, interpreter)
+            plain = self.lock(wanted.requirements, python)
         error: NoSolution | Unavailable | None = None
         try:
-            lock = self._from_pytorch(wanted, interpreter, "cpu")
+            lock = self._from_pytorch(wanted, python, "cpu")
             # Where indexes are switched off, uv does not ask PyTorch's either, and says nothing.
             if not has_cuda(lock):
                 return lock
@@ -173,24 +153,24 @@ class Resolver:
             error = caught
         torch = plain.versions.get("torch", wanted.torch or "")
         raise Unavailable(
-            f"no CPU build of torch {torch} for Python {interpreter.version} within reach: "
+            f"no CPU build of torch {torch} for Python {python.version} within reach: "
             f"{_where_not(error)}"
         ) from error
 
-    def _cuda(self, wanted: Request, interpreter: Interpreter) -> Lock:
-        lock = self._any_cuda(wanted, interpreter)
+    def _cuda(self, wanted: Request, python: Python) -> Answered:
+        lock = self._any_cuda(wanted, python)
         runtime = None if lock is None else runtime_of(lock)
         if lock is not None and satisfies(wanted.cuda, runtime):
             return lock
         if "torch" not in wanted.uses:
-            return self._held_to(wanted, interpreter, runtime)
-        return self._torch_index(wanted, interpreter, lock, runtime)
+            return self._held_to(wanted, python, runtime)
+        return self._torch_index(wanted, python, lock, runtime)
 
-    def _held_to(self, wanted: Request, interpreter: Interpreter, runtime: str | None) -> Lock:
+    def _held_to(self, wanted: Request, python: Python, runtime: str | None) -> Answered:
         """The framework with the CUDA asked for, where it does not bring that by itself."""
         # jax and tensorflow allow a range of CUDA versions and get the newest of it.
         with suppress(NoSolution):
-            lock = self.lock(wanted.requirements, interpreter, constraints=exactly(wanted.cuda))
+            lock = self.lock(wanted.requirements, python, constraints=exactly(wanted.cuda))
             if satisfies(wanted.cuda, runtime_of(lock)):
                 return lock
         has = f"brings CUDA {runtime}" if runtime else "brings no CUDA"
@@ -199,12 +179,12 @@ class Resolver:
             "version of one of them"
         )
 
-    def _any_cuda(self, wanted: Request, interpreter: Interpreter) -> Lock | None:
+    def _any_cuda(self, wanted: Request, python: Python) -> Answered | None:
         """The configured places' build with CUDA, or ``None`` where they have none."""
         constraints: list[str] = []
         for _round in range(_ROUNDS):
             try:
-                lock = self.lock(wanted.requirements, interpreter, constraints=constraints)
+                lock = self.lock(wanted.requirements, python, constraints=constraints)
             except NoSolution:
                 if constraints:
                     return None
@@ -217,22 +197,31 @@ class Resolver:
             constraints.append(f"torch!={torch}")
         return None
 
-    def _from_pytorch(self, wanted: Request, interpreter: Interpreter, backend: str) -> Lock:
+    def _from_pytorch(self, wanted: Request, python: Python, backend: str) -> Answered:
         """Resolve with PyTorch's own index, which is asked no more once it was out of reach."""
-        with self._guard:
-            unreached = self._pytorch_unreached
-        if unreached is not None:
-            raise unreached
-        try:
-            return self.lock(wanted.requirements, interpreter, options=("--torch-backend", backend))
-        except Unreached as error:
-            with self._guard:
+        ask = partial(
+            self.lock, wanted.requirements, python, options=(BACKEND, backend), explained=False
+        )
+        if self._pytorch_reached:
+            return ask()
+        # One finds out for all: to find nobody there takes seconds.
+        with self._pytorch_turn:
+            if self._pytorch_unreached is not None:
+                raise self._pytorch_unreached
+            try:
+                lock = ask()
+            except Unreached as error:
                 self._pytorch_unreached = error
-            raise
+                raise
+            except NoSolution:
+                self._pytorch_reached = True
+                raise
+            self._pytorch_reached = True
+            return lock
 
     def _torch_index(
-        self, wanted: Request, interpreter: Interpreter, lock: Lock | None, runtime: str | None
-    ) -> Lock:
+        self, wanted: Request, python: Python, lock: Answered | None, runtime: str | None
+    ) -> Answered:
         torch = (lock.versions.get("torch") if lock else None) or wanted.torch
         backends = torch_backends(wanted.cuda, torch)
         if not backends:
@@ -244,7 +233,7 @@ class Resolver:
         error: NoSolution | Unavailable | None = None
         for backend in backends:
             try:
-                found = self._from_pytorch(wanted, interpreter, backend)
+                found = self._from_pytorch(wanted, python, backend)
             except (NoSolution, Unavailable) as caught:
                 error = caught
                 if isinstance(caught, Unavailable):
@@ -256,7 +245,7 @@ class Resolver:
         because = _where_not(error, have)
         raise Unavailable(
             f"no build of torch {torch or ''} for CUDA {wanted.cuda} and Python "
-            f"{interpreter.version} within reach: {because}"
+            f"{python.version} within reach: {because}"
         ) from error
 
 
@@ -271,22 +260,3 @@ def _where_not(error: NoSolution | Unavailable | None, have: str = "have none") 
             "not be reached"
         )
     return str(error)
-
-
-def _key(question: Question, interpreter: Interpreter, sources: PackageSources) -> str:
-    parts = (
-        *question.requirements,
-        "constraints",
-        *question.constraints,
-        "options",
-        *question.options,
-        interpreter.version,
-        platform.machine(),
-        platform.system(),
-        sources.digest,
-    )
-    return _digest(*parts)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

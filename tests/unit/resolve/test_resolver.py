@@ -105,7 +105,7 @@ def test_a_conflict_is_one_clear_sentence_with_the_whole_account_beside_it(
         resolver.cell(axes(Framework("tensorflow", "2.15.0"), numpy=">=2"), interpreter)
     assert str(caught.value) == (
         f"no set of packages exists for Python {interpreter.version}: "
-        "tensorflow-cpu==2.15.0 depends on numpy<2, while numpy>=2 is asked for"
+        "tensorflow-cpu 2.15.0 needs numpy < 2, while numpy >= 2 is asked for"
     )
     assert "No solution found" in caught.value.detail  # type: ignore[attr-defined]
 
@@ -113,7 +113,7 @@ def test_a_conflict_is_one_clear_sentence_with_the_whole_account_beside_it(
 def test_a_python_without_wheels_is_unsatisfiable(
     resolver: Resolver, interpreter: Interpreter
 ) -> None:
-    with pytest.raises(Unsatisfiable, match=r"tensorflow-cpu==2.11.0 has no wheels for Python"):
+    with pytest.raises(Unsatisfiable, match=r"tensorflow-cpu 2.11.0 has no wheels for Python"):
         resolver.cell(axes(Framework("tensorflow", "2.11.0")), interpreter)
 
 
@@ -125,18 +125,10 @@ def test_a_lock_is_reused_as_long_as_it_is_there(
     assert resolver.cell(axes(), interpreter) == first
 
 
-def test_a_refusal_is_not_kept_for_another_run(
-    resolver: Resolver, interpreter: Interpreter
-) -> None:
-    with pytest.raises(Unsatisfiable):
-        resolver.lock(["numpy==9"], interpreter)
-    assert all("numpy==9" not in entry.description for entry in resolver._store.entries())  # type: ignore[attr-defined]
-
-
 def test_the_order_of_requirements_does_not_matter(
     resolver: Resolver, interpreter: Interpreter
 ) -> None:
     one = resolver.lock(["numpy", "keras"], interpreter)
     two = resolver.lock(["keras", "numpy", "numpy"], interpreter)
     assert one == two
-    assert len(resolver._store.entries()) == 1  # type: ignore[attr-defined]
+    assert resolver.asked == 1
