@@ -76,6 +76,14 @@ class Unavailable(HarnessError):
     """A cell could exist, but not here; ends that cell alone, as ``unavailable``."""
 
 
+class NotShipped(Unavailable):
+    """A distribution has no package of that name; ``packages`` are its names for them."""
+
+    def __init__(self, message: str, packages: tuple[str, ...]) -> None:
+        self.packages = packages
+        super().__init__(message)
+
+
 class Unsatisfiable(HarnessError):
     """No set of packages can exist for a cell; ends that cell alone, as ``unsatisfiable``."""
 
@@ -83,9 +91,10 @@ class Unsatisfiable(HarnessError):
 class BuildFailure(HarnessError):
     """The source of a bridge does not build for a cell; ends that cell alone, as ``fail``.
 
-    ``detail`` is the end of what the build printed.
+    ``detail`` is the end of what the build printed, ``log`` all of it.
     """
 
-    def __init__(self, message: str, detail: str = "") -> None:
+    def __init__(self, message: str, detail: str = "", log: str = "") -> None:
         self.detail = detail
+        self.log = log
         super().__init__(message)

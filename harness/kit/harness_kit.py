@@ -450,9 +450,12 @@ def init(asked: Dict[str, str]) -> Dict[str, Any]:
     stage = stages_of("init")
     work = framework(asked["framework"])
     phase("import")
-    with stage("framework_import"):
-        work.import_framework()
-    say_identity_of_modules()
+    try:
+        with stage("framework_import"):
+            work.import_framework()
+    finally:
+        # Of an import that failed half-way, too: numpy's version is often the reason.
+        say_identity_of_modules()
     phase("device")
     with stage("device"):
         device = work.device(asked["cuda"])

@@ -341,10 +341,11 @@ say_identity_of_r <- function() {
   say("identity", identity = list(r = list(version = version, home = R.home())))
 }
 
-# Say which bridge is loaded, by the package's own metadata.
+# Say which bridge is loaded, by the package's own metadata, and from where.
 say_identity_of_bridge <- function(package) {
   version <- utils::packageDescription(package, fields = "Version")
-  say("identity", identity = list(bridge = list(name = package, version = version)))
+  bridge <- list(name = package, version = version, home = getNamespaceInfo(package, "path"))
+  say("identity", identity = list(bridge = bridge))
 }
 
 # --- The probes `call`, `callback` and `error` ----------------------------------------------

@@ -45,7 +45,7 @@ def check_languages(identity: Identity, axes: Axes, provisioned: Provisioned) ->
     """Look at R, the bridge and Python alone, for a probe that needs no framework."""
     return (
         _r(identity, axes, provisioned)
-        or _bridge(identity, axes)
+        or _bridge(identity, axes, provisioned)
         or _python(identity, axes, provisioned)
     )
 
@@ -80,16 +80,27 @@ def _r(identity: Identity, axes: Axes, provisioned: Provisioned) -> Mismatch | N
     return None
 
 
-def _bridge(identity: Identity, axes: Axes) -> Mismatch | None:
+def _bridge(identity: Identity, axes: Axes, provisioned: Provisioned) -> Mismatch | None:
     if axes.bridge is None:
         return None
     seen = _text(identity, "bridge", "version")
     if seen is None:
         return Phase.BRIDGE, "the driver did not say which version of the bridge it loaded"
-    # What follows a plus is the way in which it was built, of which the package knows nothing.
-    if not version_begins(seen, axes.bridge.partition("+")[0]):
-        name = _text(identity, "bridge", "name") or axes.path
-        return Phase.BRIDGE, f"{name} {seen} was loaded, but the cell is for {axes.bridge}"
+    name = _text(identity, "bridge", "name") or axes.path
+    tree = provisioned.bridge_tree
+    if tree is None:
+        # What follows a plus is the way in which it was built, of which the package knows nothing.
+        wanted = axes.bridge.partition("+")[0]
+        if not version_begins(seen, wanted):
+            return Phase.BRIDGE, f"{name} {seen} was loaded, but the cell is for {axes.bridge}"
+        return None
+    if not version_begins(seen, tree.version) and not same_version(seen, tree.version):
+        return Phase.BRIDGE, f"{name} {seen} was loaded, but {tree.version} was built for the cell"
+    home = _text(identity, "bridge", "home")
+    libraries = () if provisioned.r is None else provisioned.r.binds
+    # The version alone does not tell a changed source from the one that the R comes with.
+    if home is not None and not any(Path(home).is_relative_to(folder) for folder in libraries):
+        return Phase.BRIDGE, f"{name} was loaded from {home}, not from where it was built to"
     return None
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import msgspec
 
 import harness
-from harness.model.cell import Cell
+from harness.model.cell import SOURCE, Cell
 from harness.paths.base import BuildsForR, IntegrationPath
+from harness.workflow.planning import bridge_of
 
 
-def cell_key(cell: Cell, path: IntegrationPath, cran: str = "") -> str:
+def cell_key(cell: Cell, path: IntegrationPath, cran: str = "", tree: str = "") -> str:
     """Return a digest of what is asked of a cell and of the code that asks it inside.
 
-    Where the path builds its bridge, the repository ``cran`` that the source comes from counts
-    as well: what one has not got, another may have.
+    Where the bridge is built, the repository ``cran`` that its source comes from counts as well:
+    what one has not got, another may have.  ``tree`` is the digest of the source tree that the
+    bridge is built from, where the run was given one: an edit of the tree asks anew.
 
     Limits do not count: a cell that ended within them ends the same within wider ones, and
     one that did not is run again with ``--fresh``.
@@ -26,9 +28,18 @@ def cell_key(cell: Cell, path: IntegrationPath, cran: str = "") -> str:
     digest = hashlib.blake2b(msgspec.json.encode(asked), digest_size=8)
     digest.update(_digest_of(kit_folder()).encode())
     digest.update(_digest_of(path.files).encode())
-    if isinstance(path, BuildsForR):
+    if isinstance(path, BuildsForR) or _is_built(cell, path):
         digest.update(cran.encode())
+    digest.update(tree.encode())
     return digest.hexdigest()
+
+
+def _is_built(cell: Cell, path: IntegrationPath) -> bool:
+    """Tell whether a cell has another version of its bridge than comes with its R."""
+    bridge, r = cell.axes.bridge, cell.axes.r
+    if path.bridge_package not in path.r_packages or None in (bridge, r) or bridge == SOURCE:
+        return False
+    return bridge != bridge_of(path.name, r or "")
 
 
 def kit_folder() -> Path:

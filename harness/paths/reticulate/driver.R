@@ -89,8 +89,11 @@ init <- function() {
   kit$stage("init", "identity", kit$py$say_identity_of_python())
   if (!nzchar(asked$framework)) return(kit$nothing())
   kit$phase("import")
-  kit$stage("init", "framework_import", work$import_framework())
-  kit$py$say_identity_of_modules()
+  tryCatch(
+    kit$stage("init", "framework_import", work$import_framework()),
+    # Of an import that failed half-way, too: numpy's version is often the reason.
+    finally = try(kit$py$say_identity_of_modules(), silent = TRUE)
+  )
   kit$phase("device")
   kit$stage("init", "device", device <<- kit$py$framework(asked$framework)$device(asked$cuda))
   kit$say("identity", identity = list(device = device))

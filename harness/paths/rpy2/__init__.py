@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import Unavailable
-from harness.model.cell import Axes
+from harness.model.cell import SOURCE, Axes
 from harness.model.environment import Provisioned
 from harness.paths.base import Launch, Needs
 
@@ -64,10 +64,11 @@ class Rpy2:
         """Return rpy2 with the parts that belong to it.
 
         Since 3.6 it is made of parts of which it states only the lowest version, so that a
-        release alone says nothing of what is installed.
+        release alone says nothing of what is installed.  A source tree says itself what it needs
+        beside, which is asked of what was built.
         """
         asked = axes.bridge
-        if asked is None:
+        if asked is None or asked == SOURCE:
             return ("rpy2",)
         releases = _versions().releases
         below = [name for name in releases if f"{name}.".startswith(f"{asked}.")]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import Unavailable
-from harness.model.cell import Axes
+from harness.model.cell import SOURCE, Axes
 from harness.model.environment import (
     Interpreter,
     Provisioned,
@@ -55,7 +55,7 @@ class RPython:
 
         Raises ``Unavailable`` where the interpreter cannot be embedded or built against.
         """
-        version, _, variant = (axes.bridge or f"+{REMEDIES}").partition("+")
+        version, variant = _parted(axes.bridge)
         interpreter = python.interpreter
         config = _config_of(interpreter)
         tools = {
@@ -70,7 +70,12 @@ class RPython:
                 # For an interpreter that does not say itself where its library lies.
                 "LD_LIBRARY_PATH": str(_libpython_of(interpreter).parent),
             }
-        changed = interpreter.executable.stat().st_mtime_ns
+        if interpreter.root is None:
+            needs: tuple[str, ...] = ()
+            changed = str(interpreter.executable.stat().st_mtime_ns)
+        else:
+            # Where it is built, the suite's own packages bring this Python and its headers.
+            needs, changed = (f"python{_series(interpreter)}-dev",), interpreter.source
         return (
             SourceLibrary(packages=(SourcePackage(name="RJSONIO"),)),
             SourceLibrary(
@@ -78,6 +83,7 @@ class RPython:
                 env=env,
                 binds=python.binds,
                 tools=tools,
+                needs=needs,
                 stamp=f"{interpreter.version} {changed}",
             ),
         )
@@ -92,7 +98,7 @@ class RPython:
         rscript, python = provisioned.r.rscript, provisioned.python
         folders = dict.fromkeys(map(str, (python.executable.parent, rscript.parent)))
         env = {"PATH": ":".join((*folders, _SYSTEM_PATH))}
-        if (axes.bridge or REMEDIES).endswith(REMEDIES):
+        if _parted(axes.bridge)[1] == REMEDIES:
             env["RPYTHON_LIBPYTHON"] = str(_libpython_of(python.interpreter))
         return Launch(argv=(str(rscript), "--no-init-file", str(files / "driver.R")), env=env)
 
@@ -104,16 +110,29 @@ class RPython:
             )
         if probe not in self.probes:
             return f"the path rpython has no driver for the probe {probe}"
-        variant = (axes.bridge or "").partition("+")[2]
+        variant = _parted(axes.bridge)[1]
         if variant not in ("", REMEDIES):
             return f"rPython is built as published, or with +{REMEDIES}; there is no +{variant}"
         return None
 
 
+def _parted(bridge: str | None) -> tuple[str, str]:
+    """Part the axis into a version, empty for any, and the way of building.
+
+    A source tree is built with the remedies, as what is published is by default.
+    """
+    if bridge is None or bridge == SOURCE:
+        return bridge or "", REMEDIES
+    version, _, variant = bridge.partition("+")
+    return version, variant
+
+
 def _config_of(interpreter: Interpreter) -> Path:
     """Return the program that tells how to link to the interpreter."""
-    version = ".".join(interpreter.version.split(".")[:2])
+    version = _series(interpreter)
     folder = interpreter.executable.parent
+    if interpreter.root is not None:
+        return folder / f"python{version}-config"
     for name in (f"python{version}-config", "python3-config", "python-config"):
         if (folder / name).is_file():
             return folder / name
@@ -121,6 +140,10 @@ def _config_of(interpreter: Interpreter) -> Path:
         f"Python {interpreter.version} ({interpreter.executable}) has no python{version}-config, "
         f"by which rPython is built: install its headers (Debian: python{version}-dev)"
     )
+
+
+def _series(interpreter: Interpreter) -> str:
+    return ".".join(interpreter.version.split(".")[:2])
 
 
 def _libpython_of(interpreter: Interpreter) -> Path:

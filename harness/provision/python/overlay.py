@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from harness.errors import Unavailable
-from harness.programs import uv_program
 from harness.provision.pipconfig import redact
-from harness.provision.process import run
+from harness.provision.python.uv import run_uv, with_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from harness.model.environment import Lock, PackageSources, PythonEnvironment, Store
+    from harness.provision.python.wheels import Wheels
 
 _KIND: Final = "overlay"
 _LIMIT_S: Final = 600.0
@@ -33,6 +33,7 @@ def with_overlay(
     lock: Lock,
     sources: PackageSources,
     variables: Mapping[str, str] | None = None,
+    wheels: Wheels | None = None,
 ) -> PythonEnvironment:
     """Return ``environment`` with the packages of ``lock`` that it does not have laid over it.
 
@@ -42,6 +43,9 @@ def with_overlay(
         Resolved together with the environment's own lock, so that both fit.
     variables
         For a package that is built from its source: what it is to be built as.
+    wheels
+        Packages that were built from a source tree; they come instead of those of the lock
+        that have their names.
 
     Raises
     ------
@@ -50,22 +54,27 @@ def with_overlay(
     MachineFault
         There is no room for it.
     """
-    below = environment.lock.versions
+    files = () if wheels is None else wheels.files
+    names = frozenset[str]() if wheels is None else wheels.names
     lines = [
         line
         for line in lock.text.splitlines()
-        if "==" in line and line.split("==")[0].strip().lower().replace("_", "-") not in below
+        if "==" in line and _name_of(line) not in {*environment.lock.versions, *names}
     ]
-    if not lines:
+    if not lines and not files:
         return environment
     text = "".join(f"{line}\n" for line in lines)
-    digest = hashlib.sha256(f"{environment.lock.digest}\0{text}".encode()).hexdigest()
+    # Named, but no requirement: an index may have another of this version.
+    text += "".join(f"# {file.name}, built from its source tree\n" for file in files)
+    stamp = "\0".join((environment.lock.digest, text, *map(str, files)))
+    digest = hashlib.sha256(stamp.encode()).hexdigest()
     own = msgspec.structs.replace(lock, text=text, digest=digest)
+    what = [*lines, *(file.name for file in files)]
     folder = store.ensure(
         _KIND,
         digest,
-        partial(_build, environment, own, sources, dict(variables or {})),
-        description=f"Python {environment.interpreter.version}: {', '.join(lines)}",
+        partial(_build, environment, own, files, sources, dict(variables or {})),
+        description=f"Python {environment.interpreter.version}: {', '.join(what)}",
     )
     return msgspec.structs.replace(
         environment,
@@ -75,24 +84,33 @@ def with_overlay(
     )
 
 
+def _name_of(line: str) -> str:
+    return line.split("==", maxsplit=1)[0].strip().lower().replace("_", "-")
+
+
 def _build(
     environment: PythonEnvironment,
     lock: Lock,
+    wheels: tuple[Path, ...],
     sources: PackageSources,
     variables: dict[str, str],
     folder: Path,
 ) -> None:
     requirements = folder / "requirements.lock"
     requirements.write_text(lock.text, encoding="utf-8")
-    ran = run(
+    ran = run_uv(
+        environment.interpreter,
+        with_variables(sources, variables),
         [
-            *(uv_program(), "pip", "install", "--no-deps", "--compile-bytecode"),
+            *("pip", "install", "--no-deps", "--compile-bytecode"),
             *("--python", environment.executable, "--target", folder / _FOLDER),
             *("--requirement", requirements),
+            *wheels,
             *sources.options,
             *lock.options,
         ],
-        env={**sources.env, **variables},
+        folder=folder,
+        readable=[*environment.binds, *wheels],
         limit_s=_LIMIT_S,
     )
     if not ran.ok:

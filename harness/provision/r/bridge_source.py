@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 from harness.errors import Unavailable
 from harness.provision.process import run
 from harness.provision.r.apt_sources import debian_mirror
+from harness.provision.r.source import Source
 from harness.provision.r.suites import suites
 from harness.provision.r.system_packages import KEYRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.model.environment import RToolchain, Store
+    from harness.model.environment import RToolchain, SourceTree, Store
 
 VARIABLE: Final = "HARNESS_BRIDGE_SOURCE"
 HOW: Final = f"set {VARIABLE} to {{name}}=FOLDER, the unpacked source of that version"
@@ -42,14 +43,17 @@ def bridge_source(
 ) -> Path:
     """Return the folder of the unpacked source of R package ``name``.
 
-    It is the folder that ``HARNESS_BRIDGE_SOURCE`` gives the package (``reticulate=FOLDER``,
-    several as in ``PATH``), else Debian's source of what the toolchain's suite has.
+    It is what the package was built from, where it was built for this R; else the folder that
+    ``HARNESS_BRIDGE_SOURCE`` gives the package (``reticulate=FOLDER``, several as in ``PATH``),
+    else Debian's source of what the toolchain's suite has.
 
     Raises
     ------
     Unavailable
         If there is none within reach, or it is of another version than what is installed.
     """
+    if name in toolchain.built:
+        return unpacked(toolchain.built[name], store=store)
     named = _named((os.environ if environ is None else environ).get(VARIABLE, ""))
     if name in named:
         folder = named[name]
@@ -73,6 +77,28 @@ def bridge_source(
         description=f"source of {name} {installed} of Debian {suite}",
     )
     return folder / _TREE
+
+
+def unpacked(tree: SourceTree, *, store: Store) -> Path:
+    """Return the folder of a source, which is unpacked once where it is an archive.
+
+    Raises ``Unavailable`` where the archive is damaged.
+    """
+    if tree.place.is_dir():
+        return tree.place
+    source = Source(name=tree.name, version=tree.version, place=tree.place, digest=tree.digest)
+    key = hashlib.sha256(f"archive\0{tree.name}\0{tree.digest}".encode()).hexdigest()
+    folder = store.ensure(
+        _KIND,
+        key,
+        partial(_unpack, source),
+        description=f"source of {tree.name} {tree.version}",
+    )
+    return folder / _TREE
+
+
+def _unpack(source: Source, folder: Path) -> None:
+    source.unpack(folder).rename(folder / _TREE)
 
 
 def version_of_source(folder: Path) -> str:

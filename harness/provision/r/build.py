@@ -21,8 +21,8 @@ from harness.errors import BuildFailure, MachineFault, Unavailable
 from harness.model.environment import RToolchain, SourceLibrary, Store
 from harness.provision.process import Ran, run
 from harness.provision.r import providers
-from harness.provision.r.debian import enter
 from harness.provision.r.provider import BringsCompilers
+from harness.provision.r.root import enter
 from harness.provision.r.source import Source
 from harness.provision.r.system_packages import BWRAP, require
 
@@ -36,6 +36,9 @@ _LIBRARY: Final = "library"
 _SAID: Final = "packages.json"
 _LOG: Final = "build.log"
 _WHY: Final = (
+    # A compiler's, with the place, and R's own on a file that it cannot parse.
+    r"[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error: [^\n]+",
+    r"[^\s:]*/R(?:/[^\s:]*)?:\d+:\d+: [^\n]+",
     r"undefined symbol: \S+",
     r"\S+: cannot open shared object file[^\n]*",
     r"(?:fatal )?error: [^\n]+",
@@ -86,6 +89,11 @@ def build_r_packages(
     where = [toolchain.source, toolchain.version]
     if toolchain.root is None:
         where.append(str(toolchain.rscript))
+    if toolchain.lent is not None and not library.binds:
+        # Newer libraries are there for a Python, and this build sees none.
+        toolchain = msgspec.structs.replace(toolchain, lent=None)
+    if toolchain.lent is not None:
+        where += (toolchain.lent.suite, *toolchain.lent.packages)
     asked = msgspec.structs.replace(library, packages=())
     digests = [source.digest for source in sources]
     parts = [_LAYOUT, *where, *digests, *(str(other.folder) for other in below)]
@@ -112,6 +120,7 @@ def build_r_packages(
 def with_libraries(toolchain: RToolchain, libraries: Sequence[RLibrary]) -> RToolchain:
     """Return the toolchain with ``libraries`` before its own; those that were built last first."""
     folders = [library.folder for library in reversed(libraries)]
+    known = toolchain.env.get("R_LIBS")
     packages = dict(toolchain.packages)
     for library in libraries:
         packages.update(library.packages)
@@ -120,7 +129,10 @@ def with_libraries(toolchain: RToolchain, libraries: Sequence[RLibrary]) -> RToo
         toolchain,
         packages=packages,
         binds=(*toolchain.binds, *folders),
-        env={**toolchain.env, "R_LIBS": os.pathsep.join(map(str, folders))},
+        env={
+            **toolchain.env,
+            "R_LIBS": os.pathsep.join([*map(str, folders), *((known,) if known else ())]),
+        },
         digest=hashlib.sha256(stamp.encode()).hexdigest(),
     )
 
@@ -220,8 +232,8 @@ def _failure(source: Source, toolchain: RToolchain, ran: Ran, folder: Path) -> B
     # The same failure reads the same on every machine.
     said = (ran.stdout + ran.stderr).replace(str(folder), "BUILD").replace(str(Path.home()), "~")
     if ran.timed_out:
-        return BuildFailure(f"{what} within {_LIMIT_S / 60:.0f} minutes", said[-_KEPT:])
-    return BuildFailure(f"{what}: {why(said)}", said[-_KEPT:])
+        return BuildFailure(f"{what} within {_LIMIT_S / 60:.0f} minutes", said[-_KEPT:], said)
+    return BuildFailure(f"{what}: {why(said)}", said[-_KEPT:], said)
 
 
 def why(said: str) -> str:

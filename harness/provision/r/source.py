@@ -26,6 +26,8 @@ import msgspec
 
 from harness.errors import Unavailable
 from harness.provision.pipconfig import redact
+from harness.provision.trees import digest_of, ignored
+from harness.provision.trees import unpack as unpack_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,21 +37,52 @@ if TYPE_CHECKING:
 VARIABLE: Final = "HARNESS_CRAN"
 HOW: Final = (
     f"set {VARIABLE} (or give `harness run --cran`) to a CRAN-like repository that has it: an "
-    "http address, a folder with src/contrib, or one with unpacked sources"
+    "http address, a folder with src/contrib, or one with unpacked sources; or name the source "
+    "itself with `--bridge NAME=PATH`"
 )
 _KIND: Final = "r-source"
 _REMOTE: Final = frozenset({"http", "https", "ftp"})
 _PATIENCE_S: Final = 30.0
 _ARCHIVE: Final = re.compile(r"(?P<name>[A-Za-z][\w.]*)_(?P<version>\d[\d.-]*)\.(tar\.gz|tgz)")
-_COMPILED: Final = frozenset({".o", ".so"})
-"""What a folder keeps that was built once: objects of another R or Python would be linked."""
-_NOT_SOURCE: Final = frozenset({".git", ".hg", ".svn", ".Rproj.user"})
+_LINK: Final = re.compile(r"""href=["']?([^"'>]+)""", re.IGNORECASE)
+_SERIES_PARTS: Final = 2
+"""A version of so many parts, or of fewer, names a series."""
+_NEEDED: Final = re.compile(
+    r"(?P<name>[A-Za-z][\w.]*)\s*(\(\s*(?P<sign>[<>=!]=?)\s*(?P<version>[\d.-]+)\s*\))?"
+)
+_FIELDS: Final = ("Depends", "Imports", "LinkingTo")
+"""What of a ``DESCRIPTION`` must be there to build a package and to load it."""
 
 
 def address_of(named: str | None, environ: Mapping[str, str] | None = None) -> str:
     """Return the repository's address: ``named``, else that of the environment, else nothing."""
     environ = os.environ if environ is None else environ
     return (named or environ.get(VARIABLE) or "").strip().rstrip("/")
+
+
+class Needed(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that another needs (``R`` itself, too), and the version that it must have."""
+
+    name: str
+    sign: str = ""
+    version: str = ""
+
+    def is_met(self, version: str) -> bool:
+        """Tell whether ``version`` will do; versions are compared as R does it."""
+        has, wanted = parts_of(version), parts_of(self.version)
+        signs = {
+            "": True,
+            ">=": has >= wanted,
+            ">": has > wanted,
+            "<=": has <= wanted,
+            "<": has < wanted,
+            "==": has == wanted,
+            "!=": has != wanted,
+        }
+        return signs.get(self.sign, True)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.name, self.sign, self.version) if part)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,16 +103,40 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         """
         target = folder / self.name
         if self.place.is_dir():
-            shutil.copytree(self.place, target, symlinks=True, ignore=_ignored)
+            shutil.copytree(self.place, target, symlinks=True, ignore=ignored)
             return target
         try:
-            with tarfile.open(self.place) as archive:
-                archive.extractall(folder, filter="data")
-        except (OSError, tarfile.TarError, EOFError) as error:
+            unpack_archive(self.place, folder)
+        except (OSError, tarfile.TarError) as error:
             raise Unavailable(f"{self.place} cannot be unpacked: {error}") from error
         if not (target / "DESCRIPTION").is_file():
             raise Unavailable(f"{self.place} has no {self.name}/DESCRIPTION: no R package")
         return target
+
+    def needs(self) -> tuple[Needed, ...]:
+        """Return what the package needs, as its ``DESCRIPTION`` says.
+
+        Raises ``Unavailable`` where that cannot be read.
+        """
+        record = self._description()
+        text = ",".join(record[field] for field in _FIELDS if field in record)
+        found = (_NEEDED.fullmatch(part.strip()) for part in text.split(","))
+        return tuple(
+            Needed(name=one["name"], sign=one["sign"] or "", version=one["version"] or "")
+            for one in dict.fromkeys(found)
+            if one is not None
+        )
+
+    def _description(self) -> dict[str, str]:
+        if self.place.is_dir():
+            return description_of(self.place)
+        try:
+            with tarfile.open(self.place) as archive:
+                member = archive.extractfile(f"{self.name}/DESCRIPTION")
+                text = b"" if member is None else member.read()
+        except (OSError, KeyError, tarfile.TarError, EOFError) as error:
+            raise Unavailable(f"{self.place} has no DESCRIPTION to read: {error}") from error
+        return next(_records(text.decode("utf-8", "replace")), {})
 
 
 class Repository:
@@ -119,14 +176,33 @@ class Repository:
         folder = self._folder
         if not folder.is_dir():
             raise Unavailable(f"{VARIABLE} names {folder}, which is no folder: {HOW}")
-        found = list(_in_folder(folder, package.name))
-        fitting = [source for source in found if package.version in (None, source[0])]
-        if fitting:
-            version, place = max(fitting, key=lambda source: _parts(source[0]))
-            digest = _digest_of(place)
+        # What is unpacked comes before an archive of the same version.
+        found = dict(reversed(list(_in_folder(folder, package.name))))
+        version = newest_of(package.version, found)
+        if version is not None:
+            place = found[version]
+            digest = digest_of(place)
             return Source(name=package.name, version=version, place=place, digest=digest)
-        has = f"it has {', '.join(version for version, _place in found)}; " if found else ""
-        raise Unavailable(f"{folder} ({VARIABLE}) has no {what}: {has}{HOW}")
+        raise Unavailable(f"{folder} ({VARIABLE}) has no {what}: {_has(found)}{HOW}")
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Return the versions of a package that the repository has, oldest first.
+
+        None where no repository is named.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be reached.
+        """
+        if not self.address:
+            return ()
+        if self._is_remote:
+            current = self._record(name).get("Version")
+            found = {*self._archived(name), *((current,) if current else ())}
+        else:
+            found = {version for version, _place in _in_folder(self._folder, name)}
+        return tuple(sorted(found, key=parts_of))
 
     @property
     def _is_remote(self) -> bool:
@@ -155,14 +231,36 @@ class Repository:
         records = _records(data.decode("utf-8", "replace"))
         return {record["Package"]: record for record in records if "Package" in record}
 
-    def _download(self, package: SourcePackage, what: str) -> Source:
+    def _record(self, name: str) -> dict[str, str]:
+        """Return what the repository lists of a package; nothing where it does not list it."""
         if isinstance(self._listed, str):
             raise Unavailable(
                 f"the repository {redact(self.address)} ({VARIABLE}) cannot be read: "
                 f"{redact(self._listed)}; {HOW}"
             )
-        record = self._listed.get(package.name, {})
-        version = package.version or record.get("Version")
+        return self._listed.get(name, {})
+
+    def _archived(self, name: str) -> set[str]:
+        """Return the versions in a package's archive, which is listed by the server alone.
+
+        None where it lists no folders: a version can be asked for all the same.
+        """
+        try:
+            page = self._get(f"src/contrib/Archive/{name}/")
+        except OSError:
+            return set()
+        files = (link.rpartition("/")[2] for link in _LINK.findall((page or b"").decode("latin-1")))
+        found = (_ARCHIVE.fullmatch(urllib.parse.unquote(file)) for file in files)
+        return {one["version"] for one in found if one is not None and one["name"] == name}
+
+    def _download(self, package: SourcePackage, what: str) -> Source:
+        record = self._record(package.name)
+        current = record.get("Version")
+        version = newest_of(package.version, [current] if current else [])
+        if package.version is not None and is_series(package.version):
+            known = (*self._archived(package.name), *((current,) if current else ()))
+            version = newest_of(package.version, known)
+        version = version or package.version
         if version is None:
             raise Unavailable(f"{redact(self.address)} ({VARIABLE}) has no {what}: {HOW}")
         file = f"{package.name}_{version}.tar.gz"
@@ -175,7 +273,7 @@ class Repository:
             _KIND, key, partial(self._fetch, places, file, md5, what), description=what
         )
         place = folder / file
-        return Source(name=package.name, version=version, place=place, digest=_digest_of(place))
+        return Source(name=package.name, version=version, place=place, digest=digest_of(place))
 
     def _fetch(self, places: list[str], file: str, md5: str, what: str, folder: Path) -> None:
         try:
@@ -215,7 +313,7 @@ def _of_place(place: Path, package: SourcePackage) -> Source:
     """Return the source that a package itself names."""
     version: str | None = None
     if (place / "DESCRIPTION").is_file():
-        record = _description(place)
+        record = description_of(place)
         if record.get("Package") == package.name:
             version = record.get("Version")
     elif place.is_file() and (found := _ARCHIVE.fullmatch(place.name)):
@@ -224,7 +322,7 @@ def _of_place(place: Path, package: SourcePackage) -> Source:
         raise Unavailable(f"{place} is not the source of the R package {package.name}")
     if package.version not in (None, version):
         raise Unavailable(f"{place} is {package.name} {version}, not {package.version}")
-    return Source(name=package.name, version=version, place=place, digest=_digest_of(place))
+    return Source(name=package.name, version=version, place=place, digest=digest_of(place))
 
 
 def _in_folder(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
@@ -233,7 +331,7 @@ def _in_folder(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
         places = [contrib / name, *contrib.glob(f"{name}_*"), *contrib.glob(f"Archive/{name}/*")]
         for place in sorted(places):
             if (place / "DESCRIPTION").is_file():
-                record = _description(place)
+                record = description_of(place)
                 if record.get("Package") == name and "Version" in record:
                     yield record["Version"], place
             elif place.is_file():
@@ -242,7 +340,8 @@ def _in_folder(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
                     yield found["version"], place
 
 
-def _description(folder: Path) -> dict[str, str]:
+def description_of(folder: Path) -> dict[str, str]:
+    """Return the fields of a package's ``DESCRIPTION``."""
     text = (folder / "DESCRIPTION").read_text(encoding="utf-8", errors="replace")
     return next(_records(text), {})
 
@@ -262,24 +361,36 @@ def _records(text: str) -> Iterator[dict[str, str]]:
             yield record
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def _has(found: Iterable[str]) -> str:
+    versions = sorted(found, key=parts_of)
+    return f"it has {', '.join(versions)}; " if versions else ""
+
+
+def is_series(version: str) -> bool:
+    """Tell whether a version as the axis ``bridge`` has it names a series.
+
+    >>> is_series("1.40"), is_series("1.40.0")
+    (True, False)
+    """
+    return len(parts_of(version)) <= _SERIES_PARTS
+
+
+def is_asked(asked: str, version: str) -> bool:
+    """Tell whether ``version`` is what is asked for: a series, or that very version.
+
+    >>> is_asked("1.36", "1.36.1"), is_asked("1.41.0", "1.41.0.1"), is_asked("0.0-6", "0.0.6")
+    (True, False, True)
+    """
+    has, wanted = parts_of(version), parts_of(asked)
+    return (has[: len(wanted)] if is_series(asked) else has) == wanted
+
+
+def newest_of(asked: str | None, versions: Iterable[str]) -> str | None:
+    """Return the newest of ``versions`` that is asked for; ``None`` asks for any."""
+    fitting = [version for version in versions if asked is None or is_asked(asked, version)]
+    return max(fitting, key=parts_of, default=None)
+
+
+def parts_of(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, by which R compares: 0.0-6 is (0, 0, 6)."""
     return tuple(int(part) for part in re.split(r"[.-]", version) if part.isdigit())
-
-
-def _ignored(_folder: str, names: Iterable[str]) -> set[str]:
-    return {name for name in names if name in _NOT_SOURCE or Path(name).suffix in _COMPILED}
-
-
-def _digest_of(place: Path) -> str:
-    """Digest of an archive, or of the names, modes and contents of what a folder would give."""
-    digest = hashlib.sha256()
-    if place.is_file():
-        digest.update(place.read_bytes())
-        return digest.hexdigest()
-    for folder, folders, files in os.walk(place):
-        folders[:] = sorted(set(folders) - _ignored(folder, folders))
-        for name in sorted(set(files) - _ignored(folder, files)):
-            path = Path(folder, name)
-            digest.update(f"{path.relative_to(place)}\0{os.access(path, os.X_OK)}\0".encode())
-            digest.update(path.read_bytes() if path.is_file() else b"")
-    return digest.hexdigest()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.errors import BuildFailure, Unavailable
-from harness.model.cell import Axes, Cell, cell_id
+from harness.model.cell import SOURCE, Axes, Cell, cell_id
 from harness.model.environment import (
     Interpreter,
     Lock,
@@ -114,6 +114,16 @@ def test_a_python_that_cannot_be_embedded_or_built_against(python):
     (python.interpreter.executable.parent / "python3.12-config").unlink()
     with pytest.raises(Unavailable, match=r"has no python3\.12-config.*python3\.12-dev"):
         PATH.r_libraries(axes(PUBLISHED), python)
+
+
+def test_a_source_tree_is_built_with_the_remedies(python):
+    first, second = PATH.r_libraries(axes(SOURCE), python)
+    assert first.packages == (SourcePackage(name="RJSONIO"),)
+    assert second.packages == (SourcePackage(name="rPython", version=SOURCE),)
+    assert second.env["PYTHONCONFIG"] in second.tools
+    launch = PATH.launch(axes(SOURCE), Provisioned(python=python, r=R), Path("/files"))
+    assert "RPYTHON_LIBPYTHON" in launch.env
+    assert PATH.why_not("init", axes(SOURCE)) is None
 
 
 R = RToolchain(

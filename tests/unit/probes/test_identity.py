@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from harness.model.cell import Framework
+from harness.model.cell import SOURCE, Framework
+from harness.model.environment import Provisioned, SourceTree
 from harness.model.status import Phase
 from harness.probes.identity import check, same_version, version_begins
 
@@ -60,6 +62,45 @@ def test_something_else_ran(part, changes, phase, message):
     assert mismatch is not None
     assert mismatch[0] is phase
     assert message in mismatch[1]
+
+
+BUILT = SourceTree(
+    name="reticulate", version="1.43.0.9000", place=Path("/t"), digest="d", origin="folder"
+)
+
+
+def built(library: str = "/store/library", tree: SourceTree = BUILT) -> Provisioned:
+    ready = provisioned()
+    assert ready.r is not None
+    r = msgspec.structs.replace(ready.r, binds=(Path(library),))
+    return msgspec.structs.replace(ready, r=r, bridge_tree=tree)
+
+
+@pytest.mark.parametrize("bridge", [SOURCE, "1.43"])
+def test_a_bridge_that_was_built_is_the_one_that_was_loaded(bridge):
+    seen = spoiled("bridge", version="1.43.0.9000", home="/store/library/reticulate")
+    assert check(seen, axes(bridge=bridge), built()) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "home", "message"),
+    [
+        ("1.41.0.1", "/store/library/reticulate", "1.41.0.1 was loaded, but 1.43.0.9000 was built"),
+        ("1.43.0.9000", "/usr/lib/R/site-library/reticulate", "loaded from /usr/lib/R/site-lib"),
+    ],
+)
+def test_another_bridge_than_the_one_that_was_built(version, home, message):
+    seen = spoiled("bridge", version=version, home=home)
+    mismatch = check(seen, axes(bridge=SOURCE), built())
+    assert mismatch is not None
+    assert mismatch[0] is Phase.BRIDGE
+    assert message in mismatch[1]
+
+
+def test_a_python_bridge_says_its_version_as_python_writes_it():
+    tree = msgspec.structs.replace(BUILT, version="3.7.0-dev")
+    seen = spoiled("bridge", version="3.7.0.dev0")
+    assert check(seen, axes(bridge=SOURCE), built(tree=tree)) is None
 
 
 def test_a_framework_that_was_not_imported():

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from harness.errors import Unavailable
-from harness.model.environment import Build, RToolchain
+from harness.model.environment import Build, RToolchain, SourceTree
 from harness.provision.process import Ran
 from harness.provision.r import bridge_source as module
 from harness.provision.r.bridge_source import bridge_source, version_of_source
@@ -120,3 +120,23 @@ def test_a_source_that_cannot_be_had(tmp_path, apt, changes, message):
     answer.update(changes)
     with pytest.raises(Unavailable, match=message):
         find(DEBIANS, tmp_path)
+
+
+def test_what_was_built_brings_its_own_tests(tmp_path):
+    tree = SourceTree(
+        name="reticulate",
+        version="1.43",
+        place=package(tmp_path / "tree", "1.43"),
+        digest="x",
+        origin="folder",
+    )
+    built = msgspec.structs.replace(MACHINES, built={"reticulate": tree})
+    assert find(built, tmp_path) == tree.place
+    packed = tmp_path / "reticulate_1.43.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(tree.place, "reticulate")
+    tree = msgspec.structs.replace(tree, place=packed, origin="repository")
+    built = msgspec.structs.replace(MACHINES, built={"reticulate": tree})
+    found = find(built, tmp_path)
+    assert version_of_source(found) == "1.43"
+    assert (found / "tests/testthat").is_dir()

@@ -13,11 +13,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import Unavailable
 from harness.model.environment import RToolchain, SourceLibrary, SourcePackage
 from harness.provision.r.build import RLibrary, build_r_packages, why, with_libraries
-from harness.provision.r.source import Repository, Source, address_of
+from harness.provision.r.source import (
+    Needed,
+    Repository,
+    Source,
+    address_of,
+    is_asked,
+    newest_of,
+)
 from harness.provision.store import FolderStore
 
 R = RToolchain(
@@ -132,6 +141,94 @@ def test_a_version_that_is_not_there_is_told_with_those_that_are(find, tmp_path)
         find(tmp_path / "nowhere")
 
 
+def test_a_series_is_the_newest_of_it_and_a_whole_version_is_that_one(find, tmp_path):
+    archive(tmp_path, version="1.41.0")
+    archive(tmp_path, version="1.41.0.1")
+    archive(tmp_path, version="1.4")
+    assert find(tmp_path, "1.41").version == "1.41.0.1"
+    assert find(tmp_path, "1.41.0").version == "1.41.0"
+    assert find(tmp_path, "1.4").version == "1.4"
+    with pytest.raises(Unavailable, match=r"no tiny 1\.42: it has 1\.4, 1\.41\.0, 1\.41\.0\.1;"):
+        find(tmp_path, "1.42")
+
+
+def test_a_dash_is_a_dot_to_r(find, tmp_path):
+    place = package(tmp_path, version="0.0-6")
+    assert find(tmp_path, "0.0.6").place == place
+
+
+def test_the_archive_of_a_repository_on_the_network_is_read_for_a_series(store, served, tmp_path):
+    contrib = tmp_path / "served" / "src" / "contrib"
+    archive(contrib, version="2.0")
+    (contrib / "PACKAGES").write_text("Package: tiny\nVersion: 2.0\n")
+    for version in ("1.9", "1.9.1", "1.10"):
+        archive(contrib / "Archive" / "tiny", version=version)
+    repository = Repository(served, store, environ={})
+    assert repository.versions("tiny") == ("1.9", "1.9.1", "1.10", "2.0")
+    assert repository.find(SourcePackage(name="tiny", version="1.9")).version == "1.9.1"
+    assert repository.find(SourcePackage(name="tiny", version="2.0")).version == "2.0"
+    assert repository.versions("nobody") == ()
+
+
+def test_the_versions_of_a_folder_and_of_no_repository(store, tmp_path):
+    archive(tmp_path / "src" / "contrib", version="1.10")
+    archive(tmp_path / "src" / "contrib" / "Archive" / "tiny", version="1.9")
+    assert Repository(str(tmp_path), store).versions("tiny") == ("1.9", "1.10")
+    assert Repository(None, store, environ={}).versions("tiny") == ()
+
+
+NEEDY = """Package: tiny
+Version: 1.0
+Depends: R (>= 3.5)
+Imports: Rcpp (>= 1.0.7), RcppTOML, graphics,
+        withr
+LinkingTo: Rcpp
+Suggests: testthat
+"""
+
+
+def test_what_a_package_needs_is_read_from_its_description(tmp_path):
+    place = package(tmp_path)
+    (place / "DESCRIPTION").write_text(NEEDY)
+    source = Source(name="tiny", version="1.0", place=place, digest="")
+    assert [str(one) for one in source.needs()] == [
+        "R >= 3.5", "Rcpp >= 1.0.7", "RcppTOML", "graphics", "withr", "Rcpp",
+    ]  # fmt: skip
+    packed = tmp_path / "tiny_1.0.tar.gz"
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(place, "tiny")
+    assert Source(name="tiny", version="1.0", place=packed, digest="").needs() == source.needs()
+    packed.write_bytes(b"no archive")
+    with pytest.raises(Unavailable, match="has no DESCRIPTION to read"):
+        Source(name="tiny", version="1.0", place=packed, digest="").needs()
+
+
+@pytest.mark.parametrize(
+    ("sign", "version", "has", "met"),
+    [
+        ("", "", "0.1", True),
+        (">=", "1.0.7", "1.0.10", True),
+        (">=", "1.0.7", "1.0.6", False),
+        (">", "1.0", "1.0", False),
+        ("<=", "1.0", "1.0", True),
+        ("<", "2", "10", False),
+        ("==", "0.0-6", "0.0.6", True),
+        ("!=", "1.0", "1.0", False),
+    ],
+)
+def test_versions_are_compared_as_r_does_it(sign, version, has, met):
+    assert Needed(name="x", sign=sign, version=version).is_met(has) is met
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=4))
+def test_a_version_is_what_its_own_series_asks_for(parts):
+    version = ".".join(map(str, parts))
+    assert is_asked(version, version)
+    assert is_asked(".".join(map(str, parts[:2])), version)
+    assert newest_of(version, [version]) == version
+    assert newest_of(None, [version, "100"]) == "100"
+
+
 def test_a_repository_on_the_network(find, served, tmp_path):
     contrib = tmp_path / "served" / "src" / "contrib"
     path = archive(contrib, version="2.0")
@@ -230,6 +327,13 @@ def test_libraries_come_before_what_the_r_has():
     assert r.digest != R.digest
 
 
+def test_a_library_joins_those_that_are_there_already():
+    first = with_libraries(R, [RLibrary(folder=Path("/first"), packages={"a": "1"})])
+    second = with_libraries(first, [RLibrary(folder=Path("/second"), packages={"a": "2"})])
+    assert second.env["R_LIBS"] == "/second:/first"
+    assert second.packages["a"] == "2"
+
+
 UNDEFINED = """unable to load shared object 'x.so':
   x.so: undefined symbol: Py_Initialize
 ERROR: loading failed
@@ -240,6 +344,11 @@ ERROR: compilation failed for package
 NO_CONFIG = """could not locate python-config
 ERROR: configuration failed for package
 """
+NOT_PARSED = """Error in parse(outFile) :
+  BUILD/source/tiny/R/zzz.R:2:0: unexpected end of input
+ERROR: unable to collate and parse R files for package 'tiny'
+"""
+LATE = "g++ -c a.cpp\na.cpp:7: error: first\nb.cpp:1:1: error: second\n"
 NO_RJSONIO = "ERROR: dependency 'RJSONIO' is not available"
 
 
@@ -247,7 +356,9 @@ NO_RJSONIO = "ERROR: dependency 'RJSONIO' is not available"
     ("said", "reason"),
     [
         (UNDEFINED, "undefined symbol: Py_Initialize"),
-        (NO_HEADERS, "fatal error: Python.h: No such file"),
+        (NO_HEADERS, "pycall.c:1:10: fatal error: Python.h: No such file"),
+        (NOT_PARSED, "BUILD/source/tiny/R/zzz.R:2:0: unexpected end of input"),
+        (LATE, "a.cpp:7: error: first"),
         (NO_CONFIG, "could not locate python-config"),
         (NO_RJSONIO, NO_RJSONIO),
         ("something\nelse", "else"),
