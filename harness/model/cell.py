@@ -10,6 +10,8 @@ import msgspec
 
 NO_BRIDGE_PATHS: Final = frozenset({"native", "system"})
 """Paths that are made of no package, so that they have no ``bridge`` axis."""
+SOURCE: Final = "source"
+"""The value of the axis ``bridge`` where the run was given the bridge's own source tree."""
 
 
 class Framework(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=True):
@@ -37,7 +39,8 @@ class Axes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One value for each axis.
 
     ``None`` says that the axis does not apply (``r`` and ``bridge`` of a ``native`` cell).
-    ``r`` is a version (``4.5.0``) or ``system``, the R of this machine.  ``python`` is a
+    ``r`` is a version (``4.5.0``) or ``system``, the R of this machine.  ``bridge`` is a version
+    or ``source``, the tree that the run was given.  ``python`` is a
     version of two or three parts.  ``cuda`` is ``cpu`` or the version of a CUDA runtime.
     ``pins`` are further packages with their specifier, sorted by name.
     """

@@ -50,12 +50,18 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
     """A Python found on this machine, with what it said of itself when it was run.
 
     ``libpython`` is ``None`` for a Python without a shared library, which cannot be embedded.
+    ``root`` is the root folder that the Python lives in, where it is not this machine's: the
+    other paths are then as they are inside.  ``libc`` is the release of the root folder's C
+    library.  ``source`` says whose the Python is: ``machine``, ``debian:sid``.
     """
 
     executable: Path
     version: str
     prefix: Path
     libpython: Path | None
+    root: Path | None = None
+    libc: str | None = None
+    source: str = "machine"
 
 
 class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +81,44 @@ class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     overlay_lock: Lock | None = None
 
 
+class SourceTree(msgspec.Struct, frozen=True, kw_only=True):
+    """The source of a bridge, which is built for a cell.
+
+    ``name`` is that of the package, ``version`` what the source states (empty where only its
+    build tells); ``place`` is a folder, or a tar archive, that nobody changes any more, and
+    ``digest`` is of what is in it.  ``origin`` says what the user named: ``folder``,
+    ``archive``, ``git`` or ``repository``.  ``commit`` is git's, with ``+changes`` where the
+    folder had some that were not committed; ``None`` where git knows nothing of it.
+    """
+
+    name: str
+    version: str
+    place: Path
+    digest: str
+    origin: str
+    commit: str | None = None
+
+
+class LentLibraries(msgspec.Struct, frozen=True, kw_only=True):
+    """Libraries of a root folder that are of a newer suite than the rest of it.
+
+    ``suite`` lends them; ``libc`` is the release of its C library; ``packages`` are Debian's
+    names of those that were asked for.
+    """
+
+    suite: str
+    libc: str
+    packages: tuple[str, ...]
+
+
 class RToolchain(msgspec.Struct, frozen=True, kw_only=True):
     """An R with its bridges.
 
     ``root`` is the folder that becomes ``/`` of the cell; ``None`` for an R of this machine.
     ``rscript`` is its path as the cell sees it.  ``packages`` are the versions of the R
     packages by name.  ``source`` says where it comes from: ``debian:trixie``, ``machine``.
+    ``built`` are the sources of those that were built for it, by name.  ``lent`` are libraries
+    that the cell's Python needs newer than the suite has them.
     """
 
     version: str
@@ -91,14 +129,17 @@ class RToolchain(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     binds: tuple[Path, ...] = ()
     env: dict[str, str] = {}
+    built: dict[str, SourceTree] = {}
+    lent: LentLibraries | None = None
 
 
 class SourcePackage(msgspec.Struct, frozen=True, kw_only=True):
     """An R package that is built from its source.
 
-    ``version`` is ``None`` where the newest will do.  ``location`` is the folder of the
-    unpacked source, or the tar archive; ``None`` where the CRAN-like repository of the user's
-    settings has it.
+    ``version`` is ``None`` where the newest will do; one of two parts is a series, of which the
+    newest is taken; ``source`` is the tree that the run was given for the package.
+    ``location`` is the folder of the unpacked source, or the tar archive; ``None`` where the
+    CRAN-like repository of the user's settings has it.
     """
 
     name: str
@@ -126,12 +167,19 @@ class SourceLibrary(msgspec.Struct, frozen=True, kw_only=True):
 class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
     """All that a cell needs to start; ``r`` is ``None`` on the ``native`` path.
 
-    ``bridge_source`` is the source tree of the bridge, for a probe that runs its own tests.
+    ``bridge_source`` is the source tree of the bridge, for a probe that runs its own tests;
+    ``bridge_tree`` is what the bridge was built from, where it was built for the cell.
     """
 
     python: PythonEnvironment
     r: RToolchain | None
     bridge_source: Path | None = None
+    bridge_tree: SourceTree | None = None
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that becomes ``/`` of the cell; ``None`` for this machine's own."""
+        return self.python.interpreter.root if self.r is None else self.r.root
 
 
 class Store(Protocol):

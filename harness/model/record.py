@@ -50,6 +50,28 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that the cell left behind and that were ended."""
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A remedy that was applied to a cell that did not pass, and what came of it.
+
+    ``verified`` is true where what had stopped the cell passed with the remedy applied, false
+    where it did not, and ``None`` where the remedy could not be tried here.  ``cell`` is the id
+    of the cell with the remedy applied, empty where there can be none; ``change`` says in words
+    what was changed.  ``message`` says why it did not pass or was not tried, or what else stops
+    the cell then; ``None`` where the whole cell passes.
+    """
+
+    remedy: str
+    verified: bool | None
+    cell: str
+    change: str = ""
+    message: str | None = None
+    wall_s: float = 0.0
+    key: str = ""
+    """Digest of what was asked of the cell with the remedy applied."""
+    logs: str = ""
+    """Folder of its logs, below that of the results."""
+
+
 class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One cell's result, whole: a line of the journal and an element of ``cells[]``.
 
@@ -83,3 +105,5 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str = ""
     """UTC, ISO 8601."""
     ending: Ending = Ending()
+    trials: tuple[Trial, ...] = ()
+    """Remedies of the cause that were applied, in the order in which they were tried."""

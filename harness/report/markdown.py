@@ -13,6 +13,7 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.report import view
 from harness.report.base import DEFAULTS, Options
+from harness.report.documented import disagreements
 from harness.report.latency import Comparison, compare, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
@@ -33,6 +34,7 @@ class _Markdown:
             *_grid(results, options.logs),
             *_problems(results, options.logs),
             *_findings(results),
+            *_documented(results, options.logs),
             *_latency(results),
             *_cells(results, options.logs),
         ]
@@ -138,6 +140,10 @@ def _problems(results: Results, logs: str) -> list[str]:
         blocks.append(text(group.reason))
         if group.cause:
             blocks.append(f"Cause: {code(group.cause)}")
+        if group.common:
+            blocks.append(text(f"What they have in common: {group.common}."))
+        if group.remedies:
+            blocks.append("\n".join(f"- {text(f'Remedy {said}')}" for said in group.remedies))
         blocks.append(text(group.blame.value))
         blocks.append("\n".join(f"- {_link(c.id, code(c.id), logs)}" for c in group.cells))
         shown = next((cell for cell in group.cells if view.innermost(cell)), None)
@@ -159,6 +165,23 @@ def _findings(results: Results) -> list[str]:
     found = view.findings(results)
     lines = [f"- {text(finding)} ({count(number, 'cell')})" for finding, number in found]
     return ["## Noticed and dealt with", "\n".join(lines)] if found else []
+
+
+def _documented(results: Results, logs: str) -> list[str]:
+    rows = [
+        (
+            text(one.pair),
+            text(f"{one.said}: {one.range}"),
+            text(str(one.fact.source)),
+            text(f"{one.ran}, {' and '.join(one.days)}".rstrip(", ")),
+            "<br>".join(_link(cell.id, code(cell.id), logs) for cell in one.cells),
+        )
+        for one in disagreements(results)
+    ]
+    if not rows:
+        return []
+    heads = ("versions", "documented", "source", "here", "cells")
+    return ["## Documented against actual", table(heads, rows)]
 
 
 def _latency(results: Results) -> list[str]:

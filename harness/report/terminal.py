@@ -13,6 +13,7 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.report import view
 from harness.report.base import DEFAULTS, Options
+from harness.report.documented import disagreements
 from harness.report.latency import Comparison, compare, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import count, one_line, seconds, signed_seconds
@@ -34,6 +35,7 @@ class _Terminal:
             *_tables(results, groups, paint),
             *([_problems(groups, options.logs, paint)] if groups else []),
             *_findings(results, paint),
+            *_documented(results, paint),
             *_latency(results, paint),
             _totals(results, paint),
         ]
@@ -154,7 +156,12 @@ def _problems(groups: Sequence[view.Group], logs: str, paint: _Paint) -> str:
     blocks = []
     for group in groups:
         head = paint.status(group.status, f"[{group.number}] {group.heading}")
-        lines = [f"{head}, {count(len(group.cells), 'cell')}", paint.wrap(group.reason, "    ")]
+        cause = f": {paint(one_line(group.cause), _BOLD)}" if group.cause else ""
+        lines = [f"{head}, {count(len(group.cells), 'cell')}{cause}"]
+        lines.append(paint.wrap(group.reason, "    "))
+        if group.common:
+            lines.append(paint.wrap(f"What they have in common: {one_line(group.common)}.", "    "))
+        lines.extend(paint.wrap(f"Remedy {remedy}", "    ") for remedy in group.remedies)
         if group.blame.value:
             lines.append(paint.wrap(group.blame.value, "    "))
         lines.extend(paint(f"    {one_line(c.id)}", _DIM) for c in group.cells[:_CELLS_NAMED])
@@ -172,6 +179,18 @@ def _findings(results: Results, paint: _Paint) -> list[str]:
         return []
     lines = [paint.wrap(f"{text} ({count(number, 'cell')})", "    ") for text, number in found]
     return ["\n".join([paint("Noticed and dealt with", _BOLD), *lines])]
+
+
+def _documented(results: Results, paint: _Paint) -> list[str]:
+    """Return the published ranges that the runs contradict, a line each with both sources."""
+    lines = []
+    for one in disagreements(results):
+        ran = f"{count(len(one.cells), 'cell')}, run {' and '.join(one.days) or 'on no known day'}"
+        lines.append(paint.wrap(one_line(f"{one.pair}: {one.said}, and here {one.ran}"), "    "))
+        lines.append(paint.wrap(one_line(f"{one.range} ({one.fact.source})"), "        "))
+        named = " ".join(one_line(cell.id) for cell in one.cells[:_CELLS_NAMED])
+        lines.append(paint(paint.wrap(f"{ran}: {named}", "        "), _DIM))
+    return ["\n".join([paint("Documented against actual", _BOLD), *lines])] if lines else []
 
 
 def _latency(results: Results, paint: _Paint) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from enum import Enum
 from typing import Any, Final
@@ -10,10 +11,12 @@ import msgspec
 
 from harness.model.document import Results
 from harness.model.order import natural_key
-from harness.model.record import CellRecord, ProbeRecord
+from harness.model.record import CellRecord, ProbeRecord, Trial
 from harness.model.status import Phase, Status
+from harness.report.explains import explanation
 from harness.report.words import one_line
 
+_WHY_WIDTH: Final = 160
 _PATHS: Final = ("native", "reticulate", "rpython", "system", "rpc", "rpy2")
 _AXES: Final = ("path", "transport", "r", "bridge", "python", "framework", "cuda")
 # From what went wrong to what was never tried.
@@ -42,6 +45,15 @@ _NO_REASON: Final = {
 }
 
 
+_EXPLAINED: Final = (
+    Status.CRASH,
+    Status.OOM,
+    Status.TIMEOUT,
+    Status.FAIL,
+    Status.UNSATISFIABLE,
+)
+
+
 class Blame(Enum):
     """What the control tells of a cell that did not pass; the value is what reports say."""
 
@@ -53,7 +65,12 @@ class Blame(Enum):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Cells that did not pass for the same reason; ``number`` is their mark in the grid."""
+    """Cells that did not pass for the same reason; ``number`` is their mark in the grid.
+
+    Cells with one known cause are one group, however their messages differ; ``reason`` is then
+    that of the first.  ``common`` is what they, and no passing cell, have in common;
+    ``remedies`` are those that were applied, with what came of them.
+    """
 
     number: int
     status: Status
@@ -62,6 +79,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     blame: Blame
     cells: tuple[CellRecord, ...]
+    common: str | None = None
+    remedies: tuple[str, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -168,28 +187,62 @@ def blame(record: CellRecord, control: CellRecord | None) -> Blame:
 
 
 def groups(results: Results) -> list[Group]:
-    """Return the cells that did not pass, by reason, the most severe first."""
+    """Return the cells that did not pass, by cause or else by reason, the most severe first."""
     by_id = {record.id: record for record in results.cells}
-    found: dict[tuple[Status, Phase | None, str, Blame], list[CellRecord]] = {}
+    found: dict[tuple[Status, Blame, str, Phase | str | None], list[CellRecord]] = {}
     for record in ordered(results):
         if record.status is not Status.PASS:
             guilt = blame(record, by_id.get(record.control or ""))
-            found.setdefault((record.status, record.phase, reason(record), guilt), []).append(
-                record
-            )
-    keys = sorted(found, key=lambda key: _ORDER.index(key[0]))
+            # One cause shows in several wordings and phases.
+            same = ("cause", record.cause) if record.cause else (reason(record), record.phase)
+            found.setdefault((record.status, guilt, *same), []).append(record)
     return [
-        Group(
-            number=number,
-            status=key[0],
-            phase=key[1],
-            cause=next((record.cause for record in found[key] if record.cause), None),
-            reason=key[2],
-            blame=key[3],
-            cells=tuple(found[key]),
+        _group(number, tuple(cells), guilt, results)
+        for number, ((_, guilt, *_same), cells) in enumerate(
+            sorted(found.items(), key=lambda item: _ORDER.index(item[0][0])), 1
         )
-        for number, key in enumerate(keys, 1)
     ]
+
+
+def _group(number: int, cells: tuple[CellRecord, ...], guilt: Blame, results: Results) -> Group:
+    first = cells[0]
+    return Group(
+        number=number,
+        status=first.status,
+        phase=first.phase,
+        cause=first.cause,
+        reason=reason(first),
+        blame=guilt,
+        cells=cells,
+        common=explanation(results, cells) if first.status in _EXPLAINED else None,
+        remedies=_remedies(cells),
+    )
+
+
+def _remedies(cells: tuple[CellRecord, ...]) -> tuple[str, ...]:
+    """Return what was applied to the cells of a group, a sentence for each remedy."""
+    trials: dict[str, list[Trial]] = {}
+    for record in cells:
+        for trial in record.trials:
+            trials.setdefault(trial.remedy, []).append(trial)
+    ranked = sorted(trials.items(), key=lambda item: -sum(one.verified is True for one in item[1]))
+    return tuple(one_line(_remedy(name, found)) for name, found in ranked)
+
+
+def _remedy(name: str, trials: list[Trial]) -> str:
+    """Return what came of a remedy: ``older-python (Python 3.11 ...): verified (2 of 2 pass)``."""
+    changes = {trial.change for trial in trials}
+    change = f" ({changes.pop()})" if len(changes) == 1 and all(changes) else ""
+    tried = [trial for trial in trials if trial.verified is not None]
+    if not tried:
+        why = textwrap.shorten(trials[0].message or "no reason was recorded", _WHY_WIDTH)
+        return f"{name}{change}: not tried: {why}"
+    helped = [trial for trial in tried if trial.verified]
+    word = "verified" if len(helped) == len(tried) else "mixed" if helped else "of no help"
+    # What takes the cause away may leave another, which was hidden behind it.
+    others = sum(trial.message is not None for trial in helped)
+    left = f", something else then stops {others}" if others else ""
+    return f"{name}{change}: {word} ({len(helped) - others} of {len(tried)} pass{left})"
 
 
 def findings(results: Results) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.model.document import NEVER_RUN, Machine, Results, missing
-from harness.model.record import CellRecord
+from harness.model.record import CellRecord, Trial
 from harness.results.places import arrange
 
 
@@ -41,6 +41,12 @@ class _CellStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 class _CellFinished(msgspec.Struct, frozen=True, kw_only=True):
     record: CellRecord
+
+
+class _RemedyTried(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    trial: Trial
+    key: str = ""
 
 
 class _RunFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +92,8 @@ class Fold:
                 record = msgspec.convert(event, _CellFinished).record
                 self._records[record.id, record.key] = (record, self._machine)
                 self._begun.pop((record.id, record.key), None)
+            case "remedy-tried":
+                self._remedy_tried(msgspec.convert(event, _RemedyTried))
             case "run-finished":
                 self._finished_at = msgspec.convert(event, _RunFinished).at or None
 
@@ -119,6 +127,16 @@ class Fold:
         self._started_at = self._started_at or run.at
         # A run that is cut short leaves no end: the end of the run before is not its end.
         self._finished_at = None
+
+    def _remedy_tried(self, tried: _RemedyTried) -> None:
+        """Add a trial to the record that it belongs to; one of the same remedy takes its place."""
+        known = self._records.get((tried.id, tried.key))
+        if known is None:
+            return
+        record, machine = known
+        others = tuple(one for one in record.trials if one.remedy != tried.trial.remedy)
+        record = msgspec.structs.replace(record, trials=(*others, tried.trial))
+        self._records[tried.id, tried.key] = (record, machine)
 
     def _missing(self, cell: _PlannedCell) -> CellRecord:
         begun = (cell.id, cell.key) in self._begun

@@ -55,7 +55,9 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "resolve_s": "Seconds that resolving its packages took.",
         "provision_s": "Seconds that providing its R and Python took.",
         "max_rss_mb": "Peak of the resident memory in MiB, summed over its processes.",
-        "identity": "Interpreter, libraries and versions as read back from inside the cell.",
+        "identity": "Interpreter, libraries and versions as read back from inside the cell; "
+        "`comes_from` says whose R and Python they are (`machine`, `debian:sid`); `bridge_tree` "
+        "what the bridge was built from, where it was built for the cell.",
         "findings": "What was noticed and dealt with, one sentence each.",
         "evidence": "What led to the message, by name: `traceback`, hidden standard error.",
         "probes": "One record a probe and variant.",
@@ -65,6 +67,20 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "key": "Digest of what was asked; a result counts only for its key.",
         "started_at": "When the cell started: UTC, ISO 8601.",
         "ending": "How the cell's processes ended.",
+        "trials": "Remedies of the cause that were applied to the cell, in the order in which "
+        "they were tried.",
+    },
+    "Trial": {
+        "remedy": "Id of the remedy in the catalogue of causes.",
+        "verified": "True where what had stopped the cell passed with the remedy applied, false "
+        "where it did not; null where the remedy could not be tried.",
+        "cell": "Id of the cell with the remedy applied; empty where there can be none.",
+        "change": "What was changed, in words.",
+        "message": "Why it did not pass or was not tried, or what else stops the cell then; null "
+        "where the whole cell passes.",
+        "wall_s": "Wall time of the trial's own processes in seconds.",
+        "key": "Digest of what was asked of the cell with the remedy applied.",
+        "logs": "Folder of its logs, below that of the results.",
     },
 }
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from harness.model.cell import Axes
-from harness.model.record import ProbeRecord
+from harness.model.record import ProbeRecord, Trial
 from harness.model.status import Phase, Status
 from harness.report import view
 from harness.report.view import Blame
@@ -128,3 +128,72 @@ def test_findings_are_counted_by_cell(smoke):
     ((text, number),) = view.findings(smoke)
     assert "libpython" in text
     assert number == 7
+
+
+def test_one_cause_in_two_wordings_is_one_group_with_what_it_has_in_common(
+    make_cell, make_document
+):
+    def axes(python: str) -> Axes:
+        return Axes(path="reticulate", r="4.2.2", bridge="1.28", python=python)
+
+    failing = [
+        make_cell(
+            axes(python),
+            status=Status.FAIL,
+            phase=phase,
+            message=f"said of {python}",
+            cause="imp-removed",
+            trials=(Trial(remedy="older-python", verified=python == "3.12", cell="x"),),
+        )
+        for python, phase in (("3.12", Phase.PYTHON), ("3.13", Phase.BRIDGE))
+    ]
+    passing = [make_cell(axes(python)) for python in ("3.10", "3.11")]
+    (group,) = view.groups(make_document([*passing, *failing]))
+    assert [cell.axes["python"] for cell in group.cells] == ["3.12", "3.13"]
+    assert group.common == "every cell with Python >= 3.12"
+    assert group.remedies == ("older-python: mixed (1 of 2 pass)",)
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (
+            [Trial(remedy="a", verified=True, cell="x", change="Python 3.11 instead of 3.12")] * 2,
+            "a (Python 3.11 instead of 3.12): verified (2 of 2 pass)",
+        ),
+        (
+            [
+                Trial(remedy="a", verified=True, cell="x"),
+                Trial(remedy="a", verified=True, cell="y", message="train ends as fail"),
+            ],
+            "a: verified (1 of 2 pass, something else then stops 1)",
+        ),
+        (
+            [Trial(remedy="a", verified=False, cell="x", message="no")] * 2,
+            "a: of no help (0 of 2 pass)",
+        ),
+        (
+            [
+                Trial(remedy="a", verified=None, cell="", message="there is none"),
+                Trial(remedy="a", verified=True, cell="x"),
+            ],
+            "a: verified (1 of 1 pass)",
+        ),
+        (
+            [Trial(remedy="a", verified=None, cell="", message="there is none")] * 2,
+            "a: not tried: there is none",
+        ),
+    ],
+)
+def test_what_came_of_a_remedy_in_a_few_words(make_cell, make_document, trials, said):
+    failing = [
+        make_cell(
+            Axes(path="native", python=f"3.{11 + number}"),
+            status=Status.FAIL,
+            cause="one",
+            trials=(trial,),
+        )
+        for number, trial in enumerate(trials)
+    ]
+    (group,) = view.groups(make_document(failing))
+    assert group.remedies == (said,)

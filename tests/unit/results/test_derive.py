@@ -93,3 +93,31 @@ def test_a_known_event_of_another_form_is_refused(journal):
 
 def test_no_events_are_an_empty_document():
     assert derive([]).cells == ()
+
+
+def tried(cell: str, remedy: str, *, verified: bool | None, key: str = "k") -> dict:
+    trial = {"remedy": remedy, "verified": verified, "cell": f"{cell}-changed"}
+    return {"event": "remedy-tried", "id": cell, "key": key, "trial": trial}
+
+
+def trials(events: list[dict]) -> dict[str, bool | None]:
+    return {one.remedy: one.verified for one in derive(events).cells[0].trials}
+
+
+def test_a_trial_belongs_to_the_record_of_its_cell_and_key(journal):
+    journal.run().plan("a").finish("a", "fail")
+    journal.add(tried("a", "first", verified=None)).add(tried("a", "second", verified=True))
+    journal.add(tried("a", "other", verified=True, key="old")).add(tried("b", "x", verified=True))
+    assert trials(journal.events) == {"first": None, "second": True}
+    journal.end().run().plan("a")
+    assert trials(journal.events) == {"first": None, "second": True}
+
+
+def test_a_remedy_that_is_tried_later_takes_the_place_of_what_was_said(journal):
+    journal.run().plan("a").finish("a", "fail").add(tried("a", "first", verified=None))
+    assert trials(journal.add(tried("a", "first", verified=True)).events) == {"first": True}
+
+
+def test_a_cell_that_is_measured_anew_has_no_trials_yet(journal):
+    journal.run().plan("a").finish("a", "fail").add(tried("a", "first", verified=True))
+    assert trials(journal.finish("a", "fail").events) == {}
