@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import MATRIX, default_results, selection
+from harness.cli.options import BRIDGE, MATRIX, covering, default_results, selection
 
 
 @click.command(
@@ -16,6 +16,7 @@ from harness.cli.options import MATRIX, default_results, selection
 )
 @MATRIX
 @selection
+@covering
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -32,21 +33,32 @@ from harness.cli.options import MATRIX, default_results, selection
     "--cran",
     metavar="REPOSITORY",
     help=(
-        "Where R packages come from that no R brings (rPython): the address of a CRAN-like "
-        "repository, or a folder; by default $HARNESS_CRAN."
+        "Where R packages come from that no R brings (rPython, another reticulate than the R's "
+        "own): the address of a CRAN-like repository, or a folder; by default $HARNESS_CRAN."
     ),
 )
+@BRIDGE
 @click.option("--fresh", is_flag=True, help="Run every cell anew, whatever has a result.")
+@click.option(
+    "--no-remedies",
+    is_flag=True,
+    help="Try no remedy for the cells that do not pass.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(
     matrix: Path,
     only: tuple[str, ...],
     where: str | None,
     shard: str | None,
+    cover: int | None,
+    require: tuple[str, ...],
+    failed_in: Path | None,
     results: Path | None,
     jobs: int | None,
     cran: str | None,
+    bridges: tuple[str, ...],
     fresh: bool,
+    no_remedies: bool,
     quiet: bool,
 ) -> int:
     """Run the cells of MATRIX, and print the table of results.
@@ -54,23 +66,43 @@ def command(
     What has a result in DIR is not run again, so a run that was stopped goes on when the same
     command is given again.
 
+    For each cell that does not pass and whose cause is known, the remedies that the harness can
+    apply by itself, in an environment of its own, are tried; the table and `harness why` say which
+    of them helped.
+
     \b
     Exit codes:
       0  every planned cell was measured, whatever came out of it
-      2  the matrix or the selection is faulty
+      2  the matrix, the selection or a bridge's source tree is faulty
       3  a planned cell was not measured
       4  this machine could not do it
     """
+    from harness.cli import coverage
+    from harness.workflow.bridges import read_bridges
     from harness.workflow.planning import make_plan
     from harness.workflow.run import Settings, run_plan
 
-    plan = make_plan(matrix, only=only, where=where, shard=shard)
+    coverage.check(cover, require, failed_in)
+    # A covering selection is of the whole plan; what is dealt out comes after it.
+    first, later = (shard, None) if cover is None else (None, shard)
+    plan = make_plan(matrix, only=only, where=where, shard=first, cran=cran, bridges=bridges)
+    folder = results or default_results(plan.matrix)
+    if cover is not None:
+        resolved = coverage.asked(plan, quiet=quiet)
+        chosen = coverage.cover_plan(
+            plan, resolved, cover=cover, require=require, failed_in=failed_in, results=folder
+        )
+        plan = coverage.shard_of(chosen.covering.plan, later)
+        if not quiet:
+            click.echo(coverage.about(chosen, resolved), err=True)
     settings = Settings(
-        results=results or default_results(plan.matrix),
+        results=folder,
         jobs=jobs,
         fresh=fresh,
         cran=cran,
+        bridges=read_bridges(bridges),
         quiet=quiet,
-        partial=bool(only or where or shard),
+        partial=bool(only or where or shard or cover),
+        remedies=not no_remedies,
     )
     return run_plan(plan, settings)

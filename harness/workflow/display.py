@@ -57,6 +57,12 @@ class Display(Protocol):
     def cell_finished(self, record: CellRecord) -> None:
         """A cell came to its end, whether it had been started or not."""
 
+    def trying(self, what: str) -> None:
+        """Try a remedy: ``numpy1 for <cell id>``."""
+
+    def tried(self, what: str) -> None:
+        """A remedy has been tried; what came of it says a note."""
+
     def note(self, text: str) -> None:
         """Say ``text``, one line."""
 
@@ -108,6 +114,12 @@ class QuietDisplay:
     def cell_finished(self, record: CellRecord) -> None:
         """Show nothing."""
 
+    def trying(self, what: str) -> None:
+        """Show nothing."""
+
+    def tried(self, what: str) -> None:
+        """Show nothing."""
+
     def note(self, text: str) -> None:
         """Show nothing."""
 
@@ -132,6 +144,8 @@ class Progress:
         """Phase and start of each running cell, in the order in which they started."""
         self.building: dict[str, float] = {}
         """Start of each thing that is being provisioned."""
+        self.trying: dict[str, float] = {}
+        """Start of each remedy that is being tried."""
         self._spans: dict[str, float] = {}
 
     def start(self, total: int, jobs: int) -> None:
@@ -179,7 +193,7 @@ class Progress:
     def tally(self) -> str:
         """Return ``[12/30] ✓ 10 pass, ✗ 2 fail``; ``preparing`` before the cells are known."""
         if not self.total:
-            return "preparing"
+            return "trying remedies" if self.trying else "preparing"
         counts = [f"{s.symbol} {self.counts[s]} {s.value}" for s in Status if self.counts[s]]
         return " ".join([f"[{self.done}/{self.total}]", ", ".join(counts)]).strip()
 
@@ -254,6 +268,20 @@ class _Shared:
             self._say(f"{place} {status}  {record.id}  {seconds(took)}", record.status)
             if record.status.is_problem and record.message:
                 self._say(f"{'':{len(place)}} {textwrap.shorten(record.message, _REASON_WIDTH)}")
+
+    def trying(self, what: str) -> None:
+        """Show that a remedy is being tried."""
+        with self._turn:
+            with self._state:
+                self._progress.trying[what] = self._progress.clock()
+            self._changed()
+
+    def tried(self, what: str) -> None:
+        """Show no longer that a remedy is being tried."""
+        with self._turn:
+            with self._state:
+                self._progress.trying.pop(what, None)
+            self._changed()
 
     def note(self, text: str) -> None:
         """Say ``text``."""
@@ -337,6 +365,9 @@ class PlainDisplay(_Shared):
             f"building {what} for {seconds(now - start)}"
             for what, start in progress.building.items()
         )
+        words.extend(
+            f"trying {what} for {seconds(now - start)}" for what, start in progress.trying.items()
+        )
         if progress.running:
             cell, (phase, start) = next(iter(progress.running.items()))
             others = len(progress.running) - 1
@@ -417,6 +448,9 @@ class LiveDisplay(_Shared):
                 ("building", what, seconds(now - start))
                 for what, start in progress.building.items()
             ]
+            rows.extend(
+                ("trying", what, seconds(now - start)) for what, start in progress.trying.items()
+            )
             rows.extend(
                 (phase, cell, seconds(now - start))
                 for cell, (phase, start) in progress.running.items()

@@ -25,6 +25,7 @@ from harness.model.record import CellRecord, Ending, ProbeRecord
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
 from harness.provision.gpu import devices, gpu, why_unavailable
+from harness.workflow.bridges import identity_of
 from harness.workflow.judging import Said, judge_probes
 from harness.workflow.keys import kit_folder
 from harness.workflow.naming import without_places
@@ -33,6 +34,8 @@ from harness.workflow.request import write_request
 
 SEED = 20240
 EPOCHS = 4
+BUILD_LOG = "build.log"
+"""What the build of a bridge printed, in the cell's folder, where it failed."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,7 +43,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """What is needed to measure one cell.
 
     ``control`` is the record of the cell's control where there is one; ``folder`` gets the
-    logs; ``on_phase`` is told of each phase as it is entered.
+    logs; ``on_phase`` is told of each phase as it is entered.  ``variables`` are set for this
+    cell beside those of its path, and ``unset`` taken away.
     """
 
     cell: Cell
@@ -50,6 +54,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     cancel: threading.Event
     on_phase: Callable[[str], None]
+    variables: dict[str, str] = {}
+    unset: tuple[str, ...] = ()
 
 
 def refused(cell: Cell, path: IntegrationPath) -> CellRecord | None:
@@ -83,14 +89,20 @@ def measure(measurement: Measurement) -> CellRecord:
         "provision_s": round(prepared.provision_s, 3),
         "started_at": started_at,
     }
+    tree = prepared.bridge_tree
     if prepared.refusal is not None:
         refusal = prepared.refusal
+        if refusal.log:
+            shutil.rmtree(measurement.folder, ignore_errors=True)
+            measurement.folder.mkdir(parents=True, exist_ok=True)
+            (measurement.folder / BUILD_LOG).write_text(refusal.log, encoding="utf-8")
         return _record(
             cell,
             status=refusal.status,
             phase=refusal.phase,
             message=refusal.message,
             evidence={"detail": refusal.detail} if refusal.detail else {},
+            identity={} if tree is None else {"bridge_tree": identity_of(tree)},
             **times,
         )
     ready = provisioned(prepared)
@@ -108,6 +120,12 @@ def measure(measurement: Measurement) -> CellRecord:
         record = _joined(record, part)
         if measurement.cancel.is_set():
             break
+    identity = {**record.identity, "comes_from": _sources_of(ready)}
+    if tree is not None:
+        identity["bridge_tree"] = identity_of(tree)
+    record = msgspec.structs.replace(
+        record, identity=identity, findings=(*record.findings, *_findings(ready))
+    )
     return without_places(record, ready, measurement.folder)
 
 
@@ -145,7 +163,9 @@ def _run_variant(
         **({} if source is None else {"HARNESS_BRIDGE_SOURCE": str(source)}),
         **({} if ready.r is None else ready.r.env),
         **launch.env,
+        **measurement.variables,
     }
+    env = {name: value for name, value in env.items() if name not in measurement.unset}
     binds = [*ready.python.binds, kit_folder(), path.files]
     binds += () if source is None else (source,)
     binds += () if ready.r is None else ready.r.binds
@@ -153,7 +173,7 @@ def _run_variant(
         argv=launch.argv,
         env=env,
         cwd=work,
-        root=None if ready.r is None else ready.r.root,
+        root=ready.root,
         binds=(*(Bind(bind) for bind in binds), Bind(work, writable=True)),
         events=events,
         stdout=folder / f"stdout{suffix}",
@@ -220,6 +240,29 @@ def _joined(record: CellRecord, part: _Part) -> CellRecord:
             leftovers=record.ending.leftovers + outcome.leftovers,
         ),
     )
+
+
+def _sources_of(ready: Provisioned) -> dict[str, str]:
+    """Return where the languages come from: ``debian:sid``, ``machine``."""
+    found = {"python": ready.python.interpreter.source}
+    if ready.r is not None:
+        found["r"] = ready.r.source
+        if ready.r.lent is not None:
+            found["libraries"] = f"debian:{ready.r.lent.suite}"
+    return found
+
+
+def _findings(ready: Provisioned) -> tuple[str, ...]:
+    """Return what was done so that the cell could run, beside what it found itself."""
+    if ready.r is None or ready.r.lent is None:
+        return ()
+    lent = ready.r.lent
+    others = ", ".join(name for name in lent.packages if name != "libc6")
+    said = (
+        f"R {ready.r.version} of {ready.r.source} ran with the C library ({lent.libc}) and "
+        f"{others} of debian:{lent.suite}: the cell's Python needs newer ones than the suite has"
+    )
+    return (said,)
 
 
 def _record(cell: Cell, **values: Any) -> CellRecord:

@@ -10,8 +10,15 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BuildFailure, Unavailable, Unsatisfiable
-from harness.model.cell import Axes, Cell
-from harness.model.environment import Lock, Provisioned, PythonEnvironment, RToolchain
+from harness.model.cell import SOURCE, Axes, Cell, Plan
+from harness.model.environment import (
+    Lock,
+    Provisioned,
+    PythonEnvironment,
+    RToolchain,
+    SourceTree,
+    Store,
+)
 from harness.model.status import Phase, Status
 from harness.paths.base import (
     BuildsBridge,
@@ -22,8 +29,11 @@ from harness.paths.base import (
     Needs,
 )
 from harness.provision.provisioner import Provisioner
+from harness.provision.python.wheels import Wheels
 from harness.resolve import Resolver
+from harness.workflow.bridges import tree_of
 from harness.workflow.display import Display
+from harness.workflow.resolving import Answer, Existence, overlay_lock, resolve_plan
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +43,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     message: str
     detail: str = ""
+    log: str = ""
+    """All that a build printed."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +53,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     python: PythonEnvironment | None = None
     r: RToolchain | None = None
     bridge_source: Path | None = None
+    bridge_tree: SourceTree | None = None
     refusal: Refusal | None = None
     resolve_s: float = 0.0
     provision_s: float = 0.0
@@ -65,6 +78,8 @@ class Preparation:
         self._r_packages = tuple(sorted({name for path in paths for name in path.r_packages}))
         self._display = display
         self._made: dict[str, Prepared] = {}
+        self._refused: dict[str, Prepared] = {}
+        self._resolve_s: dict[str, float] = {}
         self._mutex = threading.Lock()
 
     @staticmethod
@@ -78,6 +93,22 @@ class Preparation:
     def r_name(cell: Cell) -> str | None:
         """Name the R of a cell; ``None`` where it needs none."""
         return None if cell.axes.r is None else f"R {cell.axes.r}"
+
+    def resolve(self, plan: Plan, store: Store, cancel: threading.Event | None = None) -> None:
+        """Find out which cells can exist, before anything is installed for any of them."""
+        answers = resolve_plan(plan, resolver=self._resolver, store=store, cancel=cancel)
+        for cell in plan.cells:
+            answer = answers.get(cell.id)
+            if answer is None:
+                continue
+            self._resolve_s[self.python_name(cell)] = answer.seconds
+            refusal = _refusal_of(answer)
+            if refusal is not None:
+                self._refused[cell.id] = Prepared(refusal=refusal, resolve_s=answer.seconds)
+
+    def is_refused(self, cell: Cell) -> bool:
+        """Tell whether a cell was found not to exist, so that nothing need be made for it."""
+        return cell.id in self._refused
 
     def python(self, name: str, axes: Axes) -> None:
         """Resolve and build a Python environment."""
@@ -98,7 +129,9 @@ class Preparation:
         made = Prepared(
             python=environment,
             refusal=refusal,
-            resolve_s=(resolved if phase is Phase.PROVISION else ended) - began,
+            resolve_s=self._resolve_s.get(name, 0.0)
+            + (resolved if phase is Phase.PROVISION else ended)
+            - began,
             provision_s=ended - resolved if phase is Phase.PROVISION else 0.0,
         )
         self._keep(name, made, _words(axes), ended - began)
@@ -110,12 +143,17 @@ class Preparation:
         refusal = None
         self._display.provisioning(name)
         try:
-            toolchain = self._provisioner.r(axes, self._r_packages)
+            toolchain = self._provisioner.r(axes, shared=self._r_packages)
         except (Unavailable, Unsatisfiable) as error:
             refusal = _refusal(error, Phase.PROVISION)
         seconds = time.monotonic() - began
         made = Prepared(r=toolchain, refusal=refusal, provision_s=seconds)
         self._keep(name, made, name, seconds)
+
+    def has(self, name: str) -> bool:
+        """Tell whether ``name`` has been made, or was found not to be had."""
+        with self._mutex:
+            return name in self._made
 
     def made(self, name: str) -> Prepared:
         """Return what became of ``name``, which must have been made."""
@@ -124,6 +162,8 @@ class Preparation:
 
     def of_cell(self, cell: Cell, path: IntegrationPath) -> Prepared:
         """Return what a cell has got, put together, or why it cannot have it."""
+        if cell.id in self._refused:
+            return self._refused[cell.id]
         made = self.made(self.python_name(cell))
         r_name = self.r_name(cell)
         r = Prepared() if r_name is None else self.made(r_name)
@@ -136,32 +176,72 @@ class Preparation:
         )
         if prepared.refusal is not None or made.python is None:
             return prepared
-        phase = Phase.RESOLVE
+        phase, began = Phase.RESOLVE, time.monotonic()
+        given = tree_of(cell, self._provisioner.trees)
         try:
             axes = _with_bridge(cell.axes, path, r.r)
             needs = self._needs(cell, path)
-            requirements = (*path.requirements(axes), *needs.requirements)
-            overlay = self._overlay_lock(made.python, requirements)
+            wheels = self._wheels(axes, path, made.python)
+            wanted = path.requirements(axes) if wheels is None else wheels.requires
+            overlay = overlay_lock(
+                self._resolver,
+                made.python.interpreter,
+                made.python.lock,
+                (*wanted, *needs.requirements),
+            )
             phase = Phase.PROVISION
             python, toolchain = made.python, r.r
-            if overlay is not None:
+            if overlay is not None or wheels is not None:
+                lock = overlay or Lock(text="", digest="")
                 variables = path.build_env if isinstance(path, BuildsBridge) else {}
-                python = self._provisioner.overlay(python, overlay, variables)
-            if r_name is not None:
-                comes_with_r = path.bridge_package in path.r_packages
-                bridge = path.bridge_package if comes_with_r else None
-                packages = (*self._r_packages, *needs.r_packages)
-                toolchain = self._provisioner.r(cell.axes, packages, bridge)
-                self._provisioner.together(python, toolchain)
-            if toolchain is not None and isinstance(path, BuildsForR):
-                libraries = path.r_libraries(axes, python)
-                toolchain = self._provisioner.with_sources(toolchain, libraries)
-            source = None
-            if needs.bridge_source and toolchain is not None and path.bridge_package is not None:
-                source = self._provisioner.bridge_source(toolchain, path.bridge_package)
-        except (Unavailable, Unsatisfiable, BuildFailure) as error:
+                python = self._provisioner.overlay(python, lock, variables, wheels)
+            if toolchain is not None:
+                toolchain = self._r_with_bridge(axes, path, needs, python)
+            tree = None if wheels is None else wheels.tree
+            source = None if wheels is None else wheels.tree.place
+            if toolchain is not None and path.bridge_package is not None:
+                tree = toolchain.built.get(path.bridge_package, tree)
+                if needs.bridge_source:
+                    source = self._provisioner.bridge_source(toolchain, path.bridge_package)
+        except BuildFailure as error:
+            # Whatever was under way: building is no question to a resolver.
+            refusal = _refusal(error, Phase.PROVISION)
+            return msgspec.structs.replace(
+                _after(prepared, began), refusal=refusal, bridge_tree=given
+            )
+        except (Unavailable, Unsatisfiable) as error:
             return msgspec.structs.replace(prepared, refusal=_refusal(error, phase))
-        return msgspec.structs.replace(prepared, python=python, r=toolchain, bridge_source=source)
+        return msgspec.structs.replace(
+            _after(prepared, began),
+            python=python,
+            r=toolchain,
+            bridge_source=source,
+            bridge_tree=tree,
+        )
+
+    def _wheels(
+        self, axes: Axes, path: IntegrationPath, python: PythonEnvironment
+    ) -> Wheels | None:
+        """Build a bridge that is a Python package from its source tree, where it is to be."""
+        package = path.bridge_package
+        of_r = package in path.r_packages or isinstance(path, BuildsForR)
+        if axes.bridge != SOURCE or package is None or of_r:
+            return None
+        variables = path.build_env if isinstance(path, BuildsBridge) else {}
+        return self._provisioner.wheels(package, python.interpreter, variables)
+
+    def _r_with_bridge(
+        self, axes: Axes, path: IntegrationPath, needs: Needs, python: PythonEnvironment
+    ) -> RToolchain | None:
+        """Return a cell's R with its bridge, which is built where the R does not bring it."""
+        comes_with_r = path.bridge_package in path.r_packages
+        packages = (*path.r_packages, *needs.r_packages)
+        bridge = path.bridge_package if comes_with_r else None
+        toolchain = self._provisioner.r(axes, packages, bridge, python, shared=self._r_packages)
+        self._provisioner.together(python, toolchain)
+        if toolchain is not None and isinstance(path, BuildsForR):
+            toolchain = self._provisioner.with_sources(toolchain, path.r_libraries(axes, python))
+        return toolchain
 
     def _needs(self, cell: Cell, path: IntegrationPath) -> Needs:
         """Return what the probes of a cell need beyond its path, in one."""
@@ -185,20 +265,6 @@ class Preparation:
             bridge_source=any(needs.bridge_source for needs in own),
         )
 
-    def _overlay_lock(
-        self, python: PythonEnvironment, requirements: tuple[str, ...]
-    ) -> Lock | None:
-        """Resolve a path's packages beside what is installed, which must not change."""
-        if not requirements:
-            return None
-        installed = [line for line in python.lock.text.splitlines() if "==" in line]
-        return self._resolver.lock(
-            requirements,
-            python.interpreter,
-            constraints=installed,
-            options=python.lock.options,
-        )
-
     def _keep(self, name: str, made: Prepared, words: str, seconds: float) -> None:
         with self._mutex:
             self._made[name] = made
@@ -206,6 +272,12 @@ class Preparation:
             self._display.provisioned(words, seconds)
         else:
             self._display.not_provisioned(words, f"{made.refusal.status}: {made.refusal.message}")
+
+
+def _after(prepared: Prepared, began: float) -> Prepared:
+    """Add what a cell's own things took, the build of its bridge above all."""
+    seconds = prepared.provision_s + time.monotonic() - began
+    return msgspec.structs.replace(prepared, provision_s=seconds)
 
 
 def _with_bridge(axes: Axes, path: IntegrationPath, r: RToolchain | None) -> Axes:
@@ -218,7 +290,32 @@ def _with_bridge(axes: Axes, path: IntegrationPath, r: RToolchain | None) -> Axe
 def provisioned(prepared: Prepared) -> Provisioned:
     """Return what a cell without a refusal starts with."""
     assert prepared.python is not None
-    return Provisioned(python=prepared.python, r=prepared.r, bridge_source=prepared.bridge_source)
+    return Provisioned(
+        python=prepared.python,
+        r=prepared.r,
+        bridge_source=prepared.bridge_source,
+        bridge_tree=prepared.bridge_tree,
+    )
+
+
+def _refusal_of(answer: Answer) -> Refusal | None:
+    """Return why a cell cannot exist.
+
+    ``None`` also where provisioning may know more: of a Python that is not here, or where no
+    index was reached.
+    """
+    statuses = {
+        Existence.UNSATISFIABLE: Status.UNSATISFIABLE,
+        Existence.UNAVAILABLE: Status.UNAVAILABLE,
+    }
+    if answer.status not in statuses or not answer.python:
+        return None
+    return Refusal(
+        status=statuses[answer.status],
+        phase=Phase.RESOLVE,
+        message=answer.message,
+        detail=answer.detail,
+    )
 
 
 def _refusal(error: Unavailable | Unsatisfiable | BuildFailure, phase: Phase) -> Refusal:
@@ -233,6 +330,7 @@ def _refusal(error: Unavailable | Unsatisfiable | BuildFailure, phase: Phase) ->
         phase=phase,
         message=str(error),
         detail=str(getattr(error, "detail", "") or ""),
+        log=error.log if isinstance(error, BuildFailure) else "",
     )
 
 

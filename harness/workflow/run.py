@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
@@ -19,24 +20,33 @@ from harness import __version__
 from harness.errors import ExitCode, HarnessError
 from harness.journal.writer import Journal
 from harness.model.cell import Cell, Plan
-from harness.model.record import CellRecord
+from harness.model.environment import SourceTree
+from harness.model.record import CellRecord, Trial
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
 from harness.provision.provisioner import Provisioner
 from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
+from harness.registry import Registry
 from harness.resolve import Resolver
 from harness.results.load import load
 from harness.results.machine import this_machine
 from harness.results.save import save
+from harness.workflow.bridges import Named, bring_trees, tree_of
+from harness.workflow.changing import Changer
 from harness.workflow.display import Display, make_display
+from harness.workflow.explaining import explain
 from harness.workflow.keys import cell_key
 from harness.workflow.measuring import Measurement, measure, refused
 from harness.workflow.preparing import Preparation
+from harness.workflow.proving import Prover, cases
 from harness.workflow.registry import paths
 from harness.workflow.reporting import render
 from harness.workflow.scheduler import Scheduler, Task
+from harness.workflow.trying import Bench, Surroundings
+from harness.workflow.versions import Versions
 
+_NOTE_WIDTH = 300
 PREPARING = 3
 """Things that are made at once, beside the cells: an R mostly waits for the network."""
 
@@ -47,6 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``jobs`` cells run at once; ``None`` is one for each core.  ``partial`` says that the plan
     is a selection, which leaves the results of other cells as they are.  ``cran`` is the
     repository of R packages that no R brings; ``None`` takes that of the environment.
+    ``bridges`` are what the user named for each path; the plan has them already.  ``anew`` are
+    cells that are run whatever has a result, as ``fresh`` does for all.  ``report`` is off for a
+    run that is a step of something else, which says itself what came of it.  With ``remedies``,
+    what the catalogue of causes advises for the cells that did not pass is tried.
     """
 
     results: Path
@@ -55,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
     partial: bool = False
     cran: str | None = None
+    bridges: tuple[Named, ...] = ()
+    anew: frozenset[str] = frozenset()
+    report: bool = True
+    remedies: bool = False
 
 
 def run_plan(plan: Plan, settings: Settings) -> int:
@@ -62,6 +80,8 @@ def run_plan(plan: Plan, settings: Settings) -> int:
 
     Raises
     ------
+    UsageError
+        A bridge's source tree is none; nothing was run.
     MachineFault
         The results cannot be written; what is in the journal is whole, and a run with the
         same arguments goes on from there.
@@ -71,14 +91,17 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     # A cell sees its folder at the same path, and a path that it sees must be whole.
     settings = msgspec.structs.replace(settings, results=settings.results.absolute())
     display = make_display(quiet=settings.quiet)
+    store = FolderStore(default_root(), notify=display.note)
+    # Before the journal is begun anew: a tree that cannot be had costs no result.
+    trees = bring_trees(settings.bridges, store=store, notify=display.note)
     with Journal(settings.results, fresh=settings.fresh and not settings.partial) as journal:
-        run = _Run(plan, settings, journal, display)
+        run = _Run(plan, settings, journal, display, Workshop(store=store, trees=trees))
         try:
             run.execute()
         finally:
             display.finished()
             save(load(settings.results), settings.results)
-    if not settings.quiet:
+    if settings.report and not settings.quiet:
         sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
     return _exit_code(plan, settings.results)
 
@@ -89,11 +112,26 @@ def _exit_code(plan: Plan, folder: Path) -> ExitCode:
     return ExitCode.NOT_MEASURED if counts[Status.MISSING] else ExitCode.OK
 
 
+class Workshop(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run makes things in, and the source trees that it makes bridges from."""
+
+    store: FolderStore
+    trees: dict[str, SourceTree]
+
+
 class _Run:
     """The state of one run: what is known of each cell, and who is told of it."""
 
-    def __init__(self, plan: Plan, settings: Settings, journal: Journal, display: Display) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        journal: Journal,
+        display: Display,
+        workshop: Workshop,
+    ) -> None:
         self.plan = plan
+        self.workshop = workshop
         self.settings = settings
         self.journal = journal
         self.display = display
@@ -101,10 +139,18 @@ class _Run:
         self.paths = paths()
         cran = address_of(settings.cran)
         self.keys = {
-            cell.id: cell_key(cell, self.paths[cell.axes.path], cran) for cell in plan.cells
+            cell.id: cell_key(
+                cell,
+                self.paths[cell.axes.path],
+                cran,
+                "" if (tree := tree_of(cell, workshop.trees)) is None else tree.digest,
+            )
+            for cell in plan.cells
         }
         self.known = self._known()
         self.jobs = settings.jobs or len(os.sched_getaffinity(0))
+        self.cran = cran
+        self.pools = {"prepare": PREPARING, "cell": self.jobs}
 
     def _known(self) -> dict[str, CellRecord]:
         """Return the results that there are already for what is asked now."""
@@ -114,25 +160,28 @@ class _Run:
         return {
             record.id: record
             for record in load(self.settings.results).cells
-            if record.status is not Status.MISSING and record.key == self.keys.get(record.id)
+            if record.status is not Status.MISSING
+            and record.key == self.keys.get(record.id)
+            and record.id not in self.settings.anew
         }
 
     def execute(self) -> None:
         """Plan, prepare, measure; every event goes to the journal as it happens."""
         todo = [cell for cell in self.plan.cells if cell.id not in self.known]
         self._announce()
-        if self.known:
+        if self.known and self.settings.report:
             self.display.note(
                 f"{len(self.known)} cells have a result already; --fresh runs them anew"
             )
         self.display.started(len(todo), self.jobs)
-        if todo:
-            scheduler = Scheduler({"prepare": PREPARING, "cell": self.jobs}, self.cancel)
-            try:
-                scheduler.run(self._tasks(todo))
-            except BaseException:
-                _end_children()
-                raise
+        try:
+            if todo:
+                Scheduler(self.pools, self.cancel).run(self._tasks(todo))
+            if self.settings.remedies:
+                self._prove()
+        except BaseException:
+            _end_children()
+            raise
         self.journal.append("run-finished", at=_now())
 
     def _announce(self) -> None:
@@ -157,20 +206,25 @@ class _Run:
 
     def _tasks(self, todo: list[Cell]) -> list[Task]:
         """Return what is to be done: things to prepare once, and the cells that need them."""
-        preparation = self._preparation()
+        preparation = self.preparation
+        refusals = {cell.id: refused(cell, self.paths[cell.axes.path]) for cell in todo}
+        tried = tuple(cell for cell in todo if refusals[cell.id] is None)
+        # Before anything is installed: what cannot exist is said at once, and costs nothing.
+        asked = msgspec.structs.replace(self.plan, cells=tried)
+        preparation.resolve(asked, self.workshop.store, self.cancel)
         tasks: dict[str, Task] = {}
         for cell in todo:
             path = self.paths[cell.axes.path]
-            refusal = refused(cell, path)
+            refusal = refusals[cell.id]
             needs: set[str] = set()
-            if refusal is None:
+            if refusal is None and not preparation.is_refused(cell):
                 for name, make in self._preparations(cell, preparation):
                     needs.add(name)
                     # An R takes longest, so it is begun first.
                     first = -1 if name.startswith("R ") else 0
                     task = Task(name=name, pool="prepare", run=make, priority=first)
                     tasks.setdefault(name, task)
-            if cell.control is not None:
+            if cell.control is not None and not preparation.is_refused(cell):
                 needs.add(cell.control)
             tasks[cell.id] = Task(
                 name=cell.id,
@@ -182,12 +236,22 @@ class _Run:
             )
         return list(tasks.values())
 
-    def _preparation(self) -> Preparation:
-        store = FolderStore(default_root(), notify=self.display.note)
-        provisioner = Provisioner(store, self.display.note, cran=self.settings.cran)
+    @cached_property
+    def provisioner(self) -> Provisioner:
+        """Made when something is to be run: a run that has every result needs none."""
+        return Provisioner(
+            self.workshop.store,
+            self.display.note,
+            cran=self.settings.cran,
+            trees=self.workshop.trees,
+        )
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        """What cells need, remembered from the planned cells to the remedies."""
         return Preparation(
-            provisioner,
-            Resolver(store, provisioner.sources),
+            self.provisioner,
+            Resolver(self.workshop.store, self.provisioner.sources),
             tuple(self.paths.values()),
             self.display,
         )
@@ -232,10 +296,42 @@ class _Run:
             record = _defect(cell, error)
         if self.cancel.is_set() and record.status is Status.MISSING:
             return
-        record = msgspec.structs.replace(record, key=self.keys[cell.id])
+        record = explain(msgspec.structs.replace(record, key=self.keys[cell.id]))
         self.known[cell.id] = record
         self.journal.append("cell-finished", record=record)
         self.display.cell_finished(record)
+
+    def _prove(self) -> None:
+        """Try the remedies of the cells that did not pass."""
+        open_cases = list(cases(self.plan, self.known))
+        if not open_cases:
+            return
+        bench = Bench(
+            Surroundings(
+                preparation=self.preparation,
+                store=self.workshop.store,
+                paths=self.paths,
+                known=self.known,
+                display=self.display,
+                pools=self.pools,
+                cancel=self.cancel,
+                results=self.settings.results,
+                cran=self.cran,
+                trees=self.workshop.trees,
+            )
+        )
+        registry = Registry(self.workshop.store, self.provisioner.sources)
+        versions = Versions(registry, self.provisioner)
+        changer = Changer(self.plan, versions, bench.variables)
+        Prover(changer, bench, load(self.settings.results).cells, self._tell).prove(open_cases)
+
+    def _tell(self, record: CellRecord, trial: Trial) -> None:
+        self.journal.append("remedy-tried", id=record.id, key=record.key, trial=trial)
+        said = {True: "verified", False: "of no help", None: "not tried"}[trial.verified]
+        why = f": {trial.message}" if trial.message else ""
+        change = f" ({trial.change})" if trial.change else ""
+        text = f"remedy {trial.remedy}{change} {said} for {record.id}{why}"
+        self.display.note(textwrap.shorten(text, _NOTE_WIDTH))
 
 
 def _defect(cell: Cell, error: Exception) -> CellRecord:

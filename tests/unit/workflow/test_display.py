@@ -301,3 +301,24 @@ def test_a_terminal_that_goes_away_leaves_no_traceback():
 def test_rich_is_not_needed_to_begin_with():
     code = "import sys, harness.workflow.display; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_remedy_is_shown_for_as_long_as_it_is_tried() -> None:
+    clock, stream = Clock(), io.StringIO()
+    display = PlainDisplay(stream, clock=clock, heartbeat_s=10)
+    display.trying("numpy1 for a")
+    clock.now += 11
+    display.beat()
+    assert "trying remedies" in stream.getvalue()
+    assert "trying numpy1 for a for 11.0 s" in stream.getvalue()
+    display.tried("numpy1 for a")
+    clock.now += 11
+    display.beat()
+    assert "numpy1" not in stream.getvalue().splitlines()[-1]
+    display.finished()
+    live = LiveDisplay(Terminal(), clock=clock, width=80)
+    live.trying("numpy1 for a")
+    with live._console.capture() as capture:
+        live._console.print(live.render())
+    live.finished()
+    assert "numpy1 for a" in capture.get()
