@@ -13,6 +13,18 @@ Command = Callable[..., Any]
 MATRIX = click.argument("matrix", type=click.Path(path_type=Path), metavar="MATRIX")
 RESULTS_FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 
+BRIDGE = click.option(
+    "--bridge",
+    "bridges",
+    multiple=True,
+    metavar="NAME=PLACE",
+    help=(
+        "Another bridge for all cells of a path: a version ('reticulate=1.40.0'), or its source "
+        "tree: a folder, a .tar.gz, PATH@REF of a git repository, git+URL@REF; may be given once "
+        "for each path."
+    ),
+)
+
 
 def selection(command: Command) -> Command:
     """Add the options that select cells: SELECT of the documentation."""
@@ -32,6 +44,39 @@ def selection(command: Command) -> Command:
             "--shard",
             metavar="K/N",
             help="The cells of shard K of N; all N shards together are the whole plan.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def covering(command: Command) -> Command:
+    """Add the options of a covering selection."""
+    options = (
+        click.option(
+            "--cover",
+            type=click.IntRange(1, 3),
+            metavar="2|3",
+            help=(
+                "As few cells that can exist as will do for every pair (2) or triple (3) of axis "
+                "values that can occur together."
+            ),
+        ),
+        click.option(
+            "--require",
+            multiple=True,
+            metavar="GLOB",
+            help="With --cover: cells that are taken in any case; may be given several times.",
+        ),
+        click.option(
+            "--failed-in",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help=(
+                "With --cover: results of last time, whose failures are taken in any case; by "
+                "default, those of the matrix where there are any."
+            ),
         ),
     )
     for option in reversed(options):

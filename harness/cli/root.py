@@ -10,7 +10,19 @@ import click
 
 from harness import __version__
 
-VERBS: Final = ("plan", "run", "report", "merge", "cache")
+VERBS: Final = (
+    "plan",
+    "run",
+    "report",
+    "why",
+    "repro",
+    "bisect",
+    "merge",
+    "cache",
+    "doctor",
+    "diagnose",
+    "support",
+)
 """In the order in which help lists them."""
 
 

@@ -182,15 +182,18 @@ _SAID: Final = {
 
 
 def _only_for(specs: Sequence[_Spec], tags: dict[str, tuple[str, ...]]) -> str:
-    """Say which Pythons the wheels are for, as far as uv said it: of one version, the newest."""
+    """Say which Pythons the wheels are for, where uv said it of exactly this version.
+
+    Of a range uv tells of one version alone, and of that what one place of several has.
+    """
     for named, own in tags.items():
-        name, version = named.split(" ", 1)
+        name = named.split(" ", 1)[0]
         found = [_TAG.match(tag) for tag in own]
         minors = sorted({(int(one[1]), int(one[2])) for one in found if one is not None})
-        if not minors or any(spec.name != name for spec in specs):
+        if not minors or _hull(specs) != named or any(spec.name != name for spec in specs):
             continue
         pythons = _listed([f"{major}.{minor}" for major, minor in minors])
-        return f" ({'' if _hull(specs) == named else f'{version} '}only for {pythons})"
+        return f" (only for {pythons})"
     return ""
 
 

@@ -136,4 +136,6 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
         for path in (ROOT / "harness").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    facts = (ROOT / "matrices" / "support").glob("*.yaml")
+    there |= {f"harness/support/data/{path.name}" for path in facts}
     assert packed == there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import MachineFault, Unavailable
 from harness.model.environment import Interpreter, Lock, PackageSources, PythonEnvironment
-from harness.programs import uv_program
 from harness.provision.pipconfig import redact
 from harness.provision.process import Ran, run
 from harness.provision.python.damage import damaged
+from harness.provision.python.uv import run_uv, uv_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +88,8 @@ def _build(
     notify: Callable[[str], None],
     folder: Path,
 ) -> None:
-    made = _uv(
-        sources,
-        folder,
+    uv = partial(_uv, interpreter, sources, folder)
+    made = uv(
         "venv",
         "--no-project",
         "--allow-existing",
@@ -118,16 +116,16 @@ def _build(
         folder / "bin" / "python",
         "--requirement",
         lock_file,
-        *(("--link-mode", mode) if (mode := _link_mode(sources, folder)) else ()),
+        *(("--link-mode", mode) if (mode := _link_mode(interpreter, sources, folder)) else ()),
         *sources.options,
         *lock.options,
     )
     compiling = ("--compile-bytecode",) if compile_bytecode else ()
-    ran = _uv(sources, folder, *install, *compiling)
-    if "bytecode-compile" in ran.stderr:
+    ran = uv(*install, *compiling)
+    if "bytecode-compile" in ran.stderr and interpreter.root is None:
         # uv's own compiler does not run on the oldest Pythons; theirs does.  It says no where
         # a package carries a file of another Python's syntax, which is no fault of ours.
-        ran = _uv(sources, folder, *install)
+        ran = uv(*install)
         if ran.ok:
             compiler = (folder / "bin" / "python", "-m", "compileall", "-q", folder / "lib")
             run(compiler, env=sources.env, cwd=folder, limit_s=_LIMIT_S)
@@ -137,9 +135,9 @@ def _build(
         # is damaged again.
         mended |= names
         notify(f"uv's cache has damaged files of {', '.join(sorted(names))}: fetching them again")
-        _uv(sources, folder, "cache", "clean", *sorted(names))
+        uv("cache", "clean", *sorted(names))
         again = (part for name in sorted(names) for part in ("--reinstall-package", name))
-        ran = _uv(sources, folder, *install, *compiling, *again)
+        ran = uv(*install, *compiling, *again)
     if not ran.ok:
         raise _fault(ran, interpreter, lock)
     if still := damaged(folder):
@@ -149,6 +147,12 @@ def _build(
         )
 
 
+def _uv(
+    interpreter: Interpreter, sources: PackageSources, folder: Path, *arguments: str | Path
+) -> Ran:
+    return run_uv(interpreter, sources, [*arguments, "--quiet"], folder=folder, limit_s=_LIMIT_S)
+
+
 def _damaged_in_cache(ran: Ran, lock: Lock, folder: Path) -> set[str]:
     """Packages that uv's cache has damaged files of: uv says so, or linked them as they are."""
     if ran.ok:
@@ -156,11 +160,6 @@ def _damaged_in_cache(ran: Ran, lock: Lock, folder: Path) -> set[str]:
     if ran.timed_out or _NETWORK.search(ran.stderr) or not _SPOILT.search(ran.stderr):
         return set()
     return set(_NAMED.findall(ran.stderr)) & set(lock.versions) or set(lock.versions)
-
-
-def _uv(sources: PackageSources, folder: Path, *arguments: str | Path) -> Ran:
-    # The working folder is the environment itself: no project's settings are above it.
-    return run([uv_program(), *arguments, "--quiet"], env=sources.env, cwd=folder, limit_s=_LIMIT_S)
 
 
 def _fault(ran: Ran, interpreter: Interpreter, lock: Lock) -> Unavailable | MachineFault:
@@ -181,21 +180,14 @@ def _said(ran: Ran) -> str:
     return redact("; ".join(lines[:3])) or ran.tail()
 
 
-def _link_mode(sources: PackageSources, folder: Path) -> str | None:
+def _link_mode(interpreter: Interpreter, sources: PackageSources, folder: Path) -> str | None:
     """How files come from uv's cache: shared with it where one file system holds both."""
-    if sources.env.get("UV_LINK_MODE"):
+    if sources.env.get("UV_LINK_MODE") or interpreter.root is not None:
+        # In a root folder uv reaches its cache through another mount: see `run_uv`.
         return None
     cache = uv_cache(sources)
     same = cache.exists() and cache.stat().st_dev == folder.stat().st_dev
     return "hardlink" if same else "copy"
-
-
-def uv_cache(sources: PackageSources) -> Path:
-    """Where uv keeps what it downloaded, as its documentation has it."""
-    if named := sources.env.get("UV_CACHE_DIR"):
-        return Path(named)
-    home = Path(sources.env.get("HOME") or Path.home())
-    return Path(sources.env.get("XDG_CACHE_HOME") or home / ".cache") / "uv"
 
 
 def _binds(folder: Path, interpreter: Interpreter, sources: PackageSources) -> tuple[Path, ...]:
@@ -222,6 +214,13 @@ def _is_systems(path: Path) -> bool:
     return path == Path("/") or path.is_relative_to("/usr") or path.parent == Path("/")
 
 
+def _outside(interpreter: Interpreter) -> Path:
+    """Return the program's path as this machine has it; links are followed."""
+    if interpreter.root is None:
+        return interpreter.executable
+    return interpreter.root / interpreter.executable.relative_to("/")
+
+
 def _key(interpreter: Interpreter, lock: Lock, *, compile_bytecode: bool) -> str:
     parts = (
         "1",
@@ -229,8 +228,9 @@ def _key(interpreter: Interpreter, lock: Lock, *, compile_bytecode: bool) -> str
         *lock.options,
         str(interpreter.executable),
         interpreter.version,
-        str(os.stat(interpreter.executable).st_mtime_ns),  # noqa: PTH116 - follows links, as meant
+        str(_outside(interpreter).stat().st_mtime_ns),
         str(compile_bytecode),
+        *((interpreter.source,) if interpreter.root is not None else ()),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

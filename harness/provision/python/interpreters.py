@@ -15,53 +15,35 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from packaging.version import InvalidVersion, Version
 
-from harness.errors import Unavailable
+from harness.errors import MachineFault, Unavailable
 from harness.model.environment import Interpreter
 from harness.programs import uv_program
-from harness.provision.pipconfig import clean_environment
+from harness.provision.pipconfig import clean_environment, redact
 from harness.provision.process import run
+from harness.provision.python.asking import QUESTION, heard, said_in, write_said
+from harness.provision.python.suite import suite_of_python
+from harness.provision.r.suites import suites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from harness.model.environment import Store
+    from harness.provision.process import Ran
+    from harness.provision.r.suites import Suite
 
 _NAME: Final = re.compile(r"python(\d(\.\d+)?)?")
-_SAID: Final = "interpreter.json"
 _ASK_LIMIT_S: Final = 30.0
 _FETCH_LIMIT_S: Final = 300.0
-
-# Runs on whatever was found, Python 2.7 too.  PREFIX/lib first: a relocated installation's
-# own variables may still name the folder where it was built.
-_QUESTION: Final = r"""
-import json, os, platform, sys, sysconfig
-get = sysconfig.get_config_var
-names = [n for n in (get("INSTSONAME"), get("LDLIBRARY")) if n]
-names = [n for n in names if ".so" in n or ".dylib" in n]
-folders = [os.path.join(sys.prefix, "lib"), get("LIBDIR"), get("LIBPL")]
-if get("LIBDIR") and get("MULTIARCH"):
-    folders.append(os.path.join(get("LIBDIR"), get("MULTIARCH")))
-found = [os.path.join(f, n) for n in names for f in folders if f]
-found = [p for p in found if os.path.isfile(p)]
-print("said:" + json.dumps({
-    "version": platform.python_version(),
-    "implementation": platform.python_implementation(),
-    "prefix": sys.prefix,
-    "virtual": getattr(sys, "base_prefix", sys.prefix) != sys.prefix,
-    "libpython": os.path.realpath(found[0]) if found else None,
-}))
-"""
-
-
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    version: str = ""
-    implementation: str = ""
-    prefix: str = ""
-    virtual: bool = False
-    libpython: str | None = None
+_PARTS: Final = 3
+"""Of a version that names one release."""
+_FREE_THREADED: Final = re.compile(r"\d+(\.\d+)*t")
+_UNREACHED: Final = re.compile(
+    r"error sending request|dns error|tcp connect error|connection (refused|reset)|timed out"
+    r"|network is unreachable|network connectivity is disabled",
+    re.IGNORECASE,
+)
 
 
 class Interpreters:
@@ -77,6 +59,9 @@ class Interpreters:
         Takes one-line messages for the user.
     fetch
         Whether uv may bring an interpreter that this machine has not.
+    bring
+        Brings the Python of a suite, given that and the version asked for; ``None`` leaves the
+        suites out.
     """
 
     def __init__(
@@ -86,14 +71,16 @@ class Interpreters:
         environ: Mapping[str, str] | None = None,
         notify: Callable[[str], None] | None = None,
         fetch: bool = True,
+        bring: Callable[[Suite, str], Interpreter] | None = None,
     ) -> None:
         self._store = store
         self._environ = dict(os.environ if environ is None else environ)
         self._notify = notify or (lambda _message: None)
         self._fetch = fetch
+        self._bring = bring
         self._guard = threading.Lock()
         self._found: tuple[Interpreter, ...] | None = None
-        self._not_fetched: set[str] = set()
+        self._not_fetched: dict[str, str] = {}
 
     def all(self) -> tuple[Interpreter, ...]:
         """Every CPython of this machine, the most suitable first."""
@@ -105,7 +92,11 @@ class Interpreters:
             return self._found
 
     def find(self, version: str) -> Interpreter:
-        """Return the interpreter for ``version``, fetched by uv where it is not here.
+        """Return the interpreter for ``version``, brought where it is not here.
+
+        One of this machine comes first.  A version that names the patch is then a suite's,
+        where one ships it; after that uv's.  A series is what uv has newest, for that goes with
+        any R; where uv has none, what lies in ``/usr``, and a suite's.
 
         Parameters
         ----------
@@ -115,37 +106,59 @@ class Interpreters:
         Raises
         ------
         Unavailable
-            If there is none and uv cannot bring it; the sentence lists what there is.
+            If there is none and none can be brought; the sentence lists what there is.
+        MachineFault
+            If there is no room for one.
         """
+        if _FREE_THREADED.fullmatch(version):
+            raise Unavailable(
+                f"Python {version} is the build without the global lock, which the harness does "
+                f"not measure: ask for {version.removesuffix('t')}"
+            )
         matching = [found for found in self.all() if matches(version, found.version)]
         own = [found for found in matching if not _is_systems(found)]
         if own:
             return own[0]
-        # An interpreter in /usr is the last choice: a cell with another system's root folder
-        # has a /usr of its own, where it cannot be bound.
-        fetched = self._fetched(version)
-        if fetched is not None:
-            return fetched
-        if matching:
-            return matching[0]
-        raise Unavailable(self._sentence(version))
+        # An interpreter in /usr is nearly the last choice: a cell with another system's root
+        # folder has a /usr of its own, where it cannot be bound.
+        is_exact = len(version.split(".")) >= _PARTS
+        why: list[str] = []
+        places = (
+            (self._of_suite, self._fetched, partial(_first, matching))
+            if is_exact
+            else (self._fetched, partial(_first, matching), self._of_suite)
+        )
+        for place in places:
+            found = place(version)
+            if isinstance(found, Interpreter):
+                return found
+            why.append(found)
+        raise Unavailable(self._sentence(version, [reason for reason in why if reason]))
 
-    def _sentence(self, version: str) -> str:
+    def _sentence(self, version: str, why: list[str]) -> str:
         versions = sorted({found.version for found in self.all()}, key=_ordered)
         have = f"this machine has {', '.join(versions)}" if versions else "this machine has none"
-        why = (
-            "uv could not fetch its managed interpreter"
-            if self._fetch
-            else "fetching interpreters is switched off"
-        )
         return (
-            f"no Python {version}: {have}, and {why}; install it (for example with pyenv) or ask "
-            "for one of these"
+            f"no Python {version}: {have}; {'; '.join(why)}; install it (for example with pyenv) "
+            "or ask for one of these"
         )
+
+    def _of_suite(self, version: str) -> Interpreter | str:
+        """Return the Python of a suite, or why there is none."""
+        suite = suite_of_python(version)
+        if self._bring is None:
+            return ""
+        if suite is None:
+            shipped = ", ".join(f"{one.python} ({one.name})" for one in suites())
+            return f"Debian's suites ship {shipped}"
+        try:
+            return self._bring(suite, version)
+        except (Unavailable, MachineFault) as error:
+            return str(error)
 
     def _ask(self, path: Path) -> Interpreter | None:
         status = path.stat()
-        stamp = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{_QUESTION}"
+        stamp = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{QUESTION}"
         try:
             folder = self._store.ensure(
                 "interpreter",
@@ -155,8 +168,11 @@ class Interpreters:
             )
         except TimeoutError:
             return None
-        said = msgspec.json.decode((folder / _SAID).read_bytes(), type=_Said)
-        if said.implementation != "CPython" or said.virtual or not said.version:
+        said = said_in(folder)
+        # One without the global lock is another Python by the same number: it has its own
+        # wheels, and no bridge knows it.
+        is_another = said.implementation != "CPython" or said.virtual or said.free_threaded
+        if is_another or not said.version:
             return None
         return Interpreter(
             executable=path,
@@ -165,12 +181,13 @@ class Interpreters:
             libpython=Path(said.libpython) if said.libpython else None,
         )
 
-    def _fetched(self, version: str) -> Interpreter | None:
+    def _fetched(self, version: str) -> Interpreter | str:
+        """Return the interpreter that uv brought, or why it could not."""
         if not self._fetch:
-            return None
+            return "fetching interpreters is switched off"
         with self._guard:
             if version in self._not_fetched:
-                return None
+                return self._not_fetched[version]
             self._notify(f"Python {version} is not on this machine: asking uv for it")
             env = clean_environment(self._environ)
             # A place that is out of reach is not less so at the third try.
@@ -182,11 +199,34 @@ class Interpreters:
                 limit_s=_FETCH_LIMIT_S,
             )
             if not ran.ok:
-                self._not_fetched.add(version)
-                return None
+                self._not_fetched[version] = _why_not_fetched(ran)
+                return self._not_fetched[version]
             self._found = None
         matching = [found for found in self.all() if matches(version, found.version)]
-        return next((found for found in matching if not _is_systems(found)), None)
+        own = (found for found in matching if not _is_systems(found))
+        return next(own, "uv says that it has fetched it, but it does not run here")
+
+
+def _first(found: list[Interpreter], _version: str) -> Interpreter | str:
+    return found[0] if found else ""
+
+
+def _why_not_fetched(ran: Ran) -> str:
+    said = ran.stderr
+    if ran.timed_out:
+        return f"uv did not fetch it within {_FETCH_LIMIT_S / 60:.0f} minutes"
+    if "No download found" in said:
+        return "uv knows none to fetch"
+    if "downloads are not allowed" in said:
+        return "uv's settings forbid it to fetch one"
+    if _UNREACHED.search(said):
+        return (
+            "uv could not reach the place that it fetches Pythons from (UV_PYTHON_INSTALL_MIRROR "
+            "names another)"
+        )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    causes = [line.removeprefix("cause: ") for line in lines if line.startswith("cause: ")]
+    return f"uv could not fetch it: {redact((causes or lines or ['it said nothing'])[-1])}"
 
 
 def matches(asked: str, version: str) -> bool:
@@ -198,7 +238,7 @@ def matches(asked: str, version: str) -> bool:
     if asked == version:
         return True
     parts = asked.split(".")
-    return len(parts) < 3 and version.split(".")[: len(parts)] == parts  # noqa: PLR2004
+    return len(parts) < _PARTS and version.split(".")[: len(parts)] == parts
 
 
 def _executables(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -264,20 +304,15 @@ def _write_said(path: Path, env: Mapping[str, str], folder: Path) -> None:
     Raises ``TimeoutError`` where it took too long: that may be the machine's load, so that it
     must not be kept as an answer.
     """
-    said = _Said()
     try:
-        ran = run([path, "-c", _QUESTION], env=env, cwd=Path("/"), limit_s=_ASK_LIMIT_S)
+        ran = run([path, "-c", QUESTION], env=env, cwd=Path("/"), limit_s=_ASK_LIMIT_S)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
         ran = None
     if ran is not None and ran.timed_out:
         raise TimeoutError(path)
-    if ran is not None and ran.ok:
-        for line in ran.stdout.splitlines():
-            if line.startswith("said:"):
-                said = msgspec.json.decode(line.removeprefix("said:"), type=_Said)
-    (folder / _SAID).write_bytes(msgspec.json.encode(said))
+    write_said(heard(ran), folder)
 
 
 def _is_systems(interpreter: Interpreter) -> bool:

@@ -38,6 +38,7 @@ def provide_r(
     *,
     store: Store,
     packages: Sequence[str] = (),
+    shared: Sequence[str] = (),
     notify: Callable[[str], None],
     known: Sequence[RProvider] | None = None,
 ) -> RToolchain:
@@ -50,6 +51,8 @@ def provide_r(
     ----------
     packages
         R packages by their names.
+    shared
+        Further packages for an R that is brought, which one of this machine need not have.
     known
         Providers to ask; by default those that are registered.
 
@@ -65,8 +68,9 @@ def provide_r(
         raise Unavailable(_sentence(r, known))
     fault: MachineFault | None = None
     for provider, offer in choices:
+        wanted = packages if offer.system else tuple(sorted({*packages, *shared}))
         try:
-            toolchain = provider.provide(offer, store=store, packages=packages, notify=notify)
+            toolchain = provider.provide(offer, store=store, packages=wanted, notify=notify)
         except MachineFault as error:
             # An R of this machine will do where Debian's cannot be brought here.
             fault = fault or error

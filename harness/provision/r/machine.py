@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,8 +15,10 @@ from harness.provision.r.provider import Offer, RProvider
 from harness.provision.r.readback import Readback, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+_ROOT: Final = Path("/")
+_NUMBER: Final = re.compile(r"\d+")
 _CONDA: Final = ("miniconda3", "miniforge3", "mambaforge", "anaconda3", "micromamba")
 
 
@@ -26,20 +29,24 @@ class Machine:
     ----------
     environ
         The environment; that of this process by default.
+    base
+        The folder that the machine's own folders lie in.
     """
 
     name = "machine"
     rank = 20
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, base: Path = _ROOT) -> None:
         self._environ = environ
+        self._base = base
         self._guard = threading.Lock()
         self._said: dict[Path, Readback | str] = {}
 
     def versions(self) -> tuple[Offer, ...]:
         """Every R that runs; the first is what ``r: system`` names."""
         offers = []
-        for rscript in rscripts(os.environ if self._environ is None else self._environ):
+        environ = os.environ if self._environ is None else self._environ
+        for rscript in rscripts(environ, self._base):
             said = self._ask(rscript)
             if isinstance(said, Readback):
                 offers.append(Offer(version=said.version, description=str(rscript), system=True))
@@ -85,33 +92,45 @@ class Machine:
             return self._said[rscript]
 
 
-def rscripts(environ: Mapping[str, str]) -> tuple[Path, ...]:
+def rscripts(environ: Mapping[str, str], base: Path = _ROOT) -> tuple[Path, ...]:
     """Every ``Rscript``, each once by its real path, in the order in which it would be taken."""
     found: dict[Path, Path] = {}
-    for folder in _folders(environ):
+    for folder in _folders(environ, base):
         path = folder / "Rscript"
         if path.is_file() and os.access(path, os.X_OK):
             found.setdefault(path.resolve(), path.absolute())
     return tuple(found.values())
 
 
-def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
+def _folders(environ: Mapping[str, str], base: Path) -> Iterator[Path]:
     home = Path(environ.get("HOME") or Path.home())
     for part in environ.get("PATH", "").split(os.pathsep):
         if part and Path(part).is_absolute():
             yield Path(part)
     if named := environ.get("R_HOME"):
         yield Path(named) / "bin"
-    # rig's versions, the newest first.
-    yield from sorted(Path("/opt/R").glob("*/bin"), reverse=True)
+    # rig's versions, and those of R's own installer for macOS.
+    yield from _newest_first(base.glob("opt/R/*/bin"))
+    yield from _newest_first(base.glob("Library/Frameworks/R.framework/Versions/*/Resources/bin"))
     yield home / ".local" / "bin"
-    for brew in ("/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"):
-        yield Path(brew) / "bin"
-    if named := environ.get("CONDA_PREFIX"):
-        yield Path(named) / "bin"
-    for base in (*(home / name for name in _CONDA), Path("/opt/conda")):
-        yield base / "bin"
-        yield from sorted(base.glob("envs/*/bin"))
+    for brew in ("opt/homebrew", "usr/local", "home/linuxbrew/.linuxbrew"):
+        yield base / brew / "bin"
+    for name in ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
+        if named := environ.get(name):
+            yield Path(named) / "bin"
+            yield from sorted(Path(named).glob("envs/*/bin"))
+    for conda in (*(home / name for name in _CONDA), base / "opt/conda"):
+        yield conda / "bin"
+        yield from sorted(conda.glob("envs/*/bin"))
+
+
+def _newest_first(folders: Iterable[Path]) -> list[Path]:
+    """Sort by the numbers in a path: R 4.10 came after R 4.9."""
+
+    def numbers(path: Path) -> tuple[list[int], str]:
+        return [int(number) for number in _NUMBER.findall(str(path))], str(path)
+
+    return sorted(folders, key=numbers, reverse=True)
 
 
 PROVIDER: RProvider = Machine()

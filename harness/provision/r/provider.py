@@ -96,6 +96,41 @@ class BringsCompilers(Protocol):
         ...
 
 
+@runtime_checkable
+class LendsLibraries(Protocol):
+    """A provider that can give a toolchain newer libraries, for a Python that needs them."""
+
+    def with_libraries_of(
+        self,
+        toolchain: RToolchain,
+        libc: str,
+        libraries: Sequence[str],
+        *,
+        store: Store,
+        packages: Sequence[str] = (),
+        notify: Callable[[str], None],
+    ) -> RToolchain | None:
+        """Return the toolchain with newer libraries; ``None`` where there are none so new.
+
+        Parameters
+        ----------
+        libc
+            Release of the C library that is needed at least (``2.35``).
+        libraries
+            File names of the libraries to be had newer (``libssl.so.3``).
+        packages
+            R packages, as for :meth:`RProvider.provide`.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be brought here.
+        MachineFault
+            If this machine lacks a program, or room.
+        """
+        ...
+
+
 def matches(asked: str, version: str) -> bool:
     """Tell whether ``version`` is what ``asked`` names, as far as that has parts.
 

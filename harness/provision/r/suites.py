@@ -13,7 +13,8 @@ import yaml
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Debian suite; versions as ``suites.yaml`` has them.
 
-    ``rolling`` marks a suite whose versions move on after the table was written.
+    ``rolling`` marks a suite whose versions move on after the table was written.  ``with_libc``
+    are packages that go with its C library into an older suite.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     libpython: str
     libc: str
     rolling: bool
+    with_libc: tuple[str, ...] = ()
 
 
 @cache
@@ -34,3 +36,8 @@ def suites() -> tuple[Suite, ...]:
     text = resources.files("harness.provision.r").joinpath("suites.yaml").read_text()
     table: dict[str, Any] = yaml.safe_load(text)["suites"]
     return tuple(msgspec.convert({"name": name, **row}, Suite) for name, row in table.items())
+
+
+def suite_named(name: str) -> Suite:
+    """Return the suite called ``name``, which must be in the table."""
+    return next(suite for suite in suites() if suite.name == name)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.errors import BuildFailure, Unavailable
+from harness.errors import BuildFailure, NotShipped, Unavailable
 from harness.model.cell import SOURCE, Axes
 from harness.model.environment import (
     PackageSources,
@@ -47,7 +47,8 @@ class Suite:
         self.brought.append(tuple(packages))
         absent = [name for name in packages if name not in {*DEBIANS.packages, *self.has}]
         if absent:
-            raise Unavailable(f"Debian trixie has no package r-cran-{absent[0].lower()}")
+            names = tuple(f"r-cran-{name.lower()}" for name in absent)
+            raise NotShipped(f"Debian trixie has no package {', '.join(names)}", packages=names)
         more = {name: self.has[name] for name in packages if name in self.has}
         return msgspec.structs.replace(
             DEBIANS, version=r, packages={**DEBIANS.packages, **more}, source=f"debian:{r}"
@@ -77,10 +78,12 @@ def store(tmp_path: Path) -> Iterator[FolderStore]:
         yield store
 
 
-def package(folder: Path, version: str, needs: str = "Rcpp (>= 1.0.7)") -> Path:
-    place = folder / f"reticulate_{version}"
+def package(
+    folder: Path, version: str, needs: str = "Rcpp (>= 1.0.7)", name: str = "reticulate"
+) -> Path:
+    place = folder / f"{name}_{version}"
     place.mkdir(parents=True)
-    text = f"Package: reticulate\nVersion: {version}\nDepends: R (>= 3.5)\nImports: {needs}\n"
+    text = f"Package: {name}\nVersion: {version}\nDepends: R (>= 3.5)\nImports: {needs}\n"
     (place / "DESCRIPTION").write_text(text)
     return place
 
@@ -135,16 +138,38 @@ def test_what_it_needs_comes_from_the_suite_to_the_cell_and_to_the_build(suite, 
     assert library.stamp == "Rcpp 1.0.14; withr 3.0.2"
 
 
+def test_what_the_suite_has_not_is_built_from_the_repository_too(suite, store, tmp_path):
+    cran = tmp_path / "cran"
+    package(cran, "1.38.0", "Rcpp, here (>= 0.1), withr")
+    package(cran, "1.0.1", "rprojroot", name="here")
+    package(cran, "2.0.2", "withr", name="rprojroot")
+    found = ask(provisioner(store, cran), "1.38")
+    built = [sources[0].name for _r, _library, sources in suite.built]
+    assert built == ["rprojroot", "here", "reticulate"], "what others need comes first"
+    assert all("withr" in library.needs for _r, library, _sources in suite.built)
+    assert found.packages["here"] == "1.0.1"
+    assert {"here", "rprojroot", "reticulate"} <= set(found.built)
+    assert len(found.env["R_LIBS"].split(":")) == 3
+
+
+def test_what_the_suite_has_too_old_is_built_from_the_repository_too(suite, store, tmp_path):
+    package(tmp_path / "cran", "1.38.0", "Rcpp (>= 2.0)")
+    package(tmp_path / "cran", "2.1", "", name="Rcpp")
+    found = ask(provisioner(store, tmp_path / "cran"), "1.38")
+    assert found.packages["Rcpp"] == "2.1"
+    assert suite.built[-1][1].stamp == "Rcpp 2.1"
+
+
 NEEDS, OF_R = "reticulate 1.38.0 needs", "R 4.5.0 (debian:4.5.0)"
-NONE = "Debian trixie has no package"
+NONE = "and no source of it is within reach"
 
 
 @pytest.mark.parametrize(
     ("needs", "said"),
     [
-        ("Rcpp, here", f"{NEEDS} here, which {OF_R} has not got: {NONE} r-cran-here"),
-        ("Rcpp (>= 2.0)", f"{NEEDS} Rcpp >= 2.0, but {OF_R} has Rcpp 1.0.14"),
-        ("withr (>= 9)", f"{NEEDS} withr >= 9, but {OF_R} has withr 3.0.2"),
+        ("Rcpp, here", f"{NEEDS} here, but {OF_R} has not got it, {NONE}"),
+        ("Rcpp (>= 2.0)", f"{NEEDS} Rcpp >= 2.0, but {OF_R} has Rcpp 1.0.14, {NONE}"),
+        ("withr (>= 9)", f"{NEEDS} withr >= 9, but {OF_R} has withr 3.0.2, {NONE}"),
     ],
 )
 def test_what_the_suite_has_not_or_has_too_old_is_named(suite, store, tmp_path, needs, said):

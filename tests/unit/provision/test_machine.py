@@ -35,6 +35,48 @@ def test_path_comes_before_r_home_and_conda(tmp_path: Path) -> None:
     assert all(offer.system for offer in found)
 
 
+def test_each_place_of_the_machine_is_looked_in(tmp_path: Path) -> None:
+    base, home = tmp_path / "base", tmp_path / "home"
+    places = [
+        tmp_path / "path",
+        tmp_path / "r-home" / "bin",
+        # rig's, by their numbers: 4.10 came after 4.9.
+        base / "opt/R/4.10.0/bin",
+        base / "opt/R/4.9.1/bin",
+        base / "Library/Frameworks/R.framework/Versions/4.5-arm64/Resources/bin",
+        home / ".local/bin",
+        base / "opt/homebrew/bin",
+        base / "usr/local/bin",
+        base / "home/linuxbrew/.linuxbrew/bin",
+        tmp_path / "active" / "bin",
+        tmp_path / "mamba" / "bin",
+        tmp_path / "mamba" / "envs" / "r45" / "bin",
+        home / "miniforge3/envs/r44/bin",
+        base / "opt/conda/bin",
+    ]
+    for folder in reversed(places):
+        rscript(folder, "4.4.1")
+    environ = {
+        "PATH": str(places[0]),
+        "HOME": str(home),
+        "R_HOME": str(tmp_path / "r-home"),
+        "CONDA_PREFIX": str(tmp_path / "active"),
+        "MAMBA_ROOT_PREFIX": str(tmp_path / "mamba"),
+    }
+    assert rscripts(environ, base) == tuple(folder / "Rscript" for folder in places)
+    assert {offer.version for offer in Machine(environ, base).versions()} == {"4.4.1"}
+
+
+def test_each_r_is_asked_without_the_home_of_another(tmp_path: Path) -> None:
+    path = rscript(tmp_path / "one", "4.1.0")
+    path.write_text('#!/bin/sh\nprintf "said:R 4.1.0\nsaid:home ${R_HOME:-none}\n"\n')
+    provider = Machine({"PATH": f"{path.parent}:/usr/bin:/bin", "R_HOME": "/elsewhere"}, tmp_path)
+    toolchain = provider.provide(
+        provider.versions()[0], store=FolderStore(tmp_path / "store"), notify=print
+    )
+    assert toolchain.packages["home"] == "none"
+
+
 def test_the_same_program_under_two_names_is_one(tmp_path: Path) -> None:
     real = rscript(tmp_path / "one", "4.1.0")
     (tmp_path / "two").mkdir()

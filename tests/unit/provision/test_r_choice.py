@@ -25,6 +25,7 @@ class Planted:
     offered: tuple[Offer, ...]
     brings: dict[str, str] = field(default_factory=dict)
     fault: Exception | None = None
+    asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def versions(self) -> tuple[Offer, ...]:
         return self.offered
@@ -39,6 +40,7 @@ class Planted:
     ) -> RToolchain:
         if self.fault is not None:
             raise self.fault
+        self.asked.append(tuple(packages))
         return RToolchain(
             version=self.brings.get(offer.version, offer.version),
             rscript=Path("/usr/bin/Rscript"),
@@ -113,6 +115,22 @@ def test_the_machine_helps_where_debian_cannot(bring: Callable[..., RToolchain])
     assert bring("4.2.2", broken, MACHINE).source == "machine:/usr"
     with pytest.raises(MachineFault, match="no mmdebstrap"):
         bring("4.6.2", broken, MACHINE)
+
+
+def test_an_r_of_the_machine_need_not_have_what_other_paths_want(tmp_path: Path) -> None:
+    own = Planted("machine", 20, (offer("4.1.0", "/opt", system=True),))
+    brought = Planted("debian", 10, (offer("4.2.2", "bookworm"),))
+    for r in ("4.1", "4.2"):
+        provide_r(
+            r,
+            store=FolderStore(tmp_path),
+            packages=["reticulate"],
+            shared=["Rserve"],
+            notify=lambda _line: None,
+            known=[own, brought],
+        )
+    assert own.asked == [("reticulate",)]
+    assert brought.asked == [("Rserve", "reticulate")]
 
 
 def test_the_built_in_providers_are_registered() -> None:

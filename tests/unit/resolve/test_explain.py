@@ -49,13 +49,8 @@ CLAUSES = {
         "tensorflow-cpu 2.8.4 needs protobuf < 3.20, while protobuf >= 5 is asked for"
     ),
     "python-too-old": "jax 0.10.2 needs Python >= 3.11",
-    "range-without-wheels": (
-        "tensorflow-cpu <= 2.9.3 has no wheels for Python 3.9.1 "
-        "(2.9.3 only for 3.7, 3.8, 3.9 and 3.10)"
-    ),
-    "no-wheels-for-this-implementation": (
-        "torch 2.13.0 has no wheels for Python 3.9.1 (2.13.0+cpu only for 3.11)"
-    ),
+    "range-without-wheels": "tensorflow-cpu <= 2.9.3 has no wheels for Python 3.9.1",
+    "no-wheels-for-this-implementation": "torch 2.13.0 has no wheels for Python 3.9.1",
     "no-such-package": "there is no package no-such-package-here",
     "no-such-version": "there is no jax 0.99.1",
     "no-such-series": "there is no tensorflow-cpu 2.99.*, only tensorflow-cpu <= 2.22.0rc0",
@@ -83,7 +78,7 @@ CLAUSES = {
         "tensorflow-cpu 2.15.0 needs tensorboard >= 2.15, < 2.16 and tensorboard 2.15.0 to 2.15.2 "
         "needs markdown >= 2.6.8, while markdown < 2.6 is asked for"
     ),
-    "alpha-python": "numpy has no wheels for Python 3.9.1 (2.4.6 only for 3.11)",
+    "alpha-python": "numpy has no wheels for Python 3.9.1",
     "python-not-here-too-old": "jax >= 0.7.0 needs Python >= 3.11",
     "held-by-constraints": (
         "jax 0.10.2 needs numpy >= 2.0, while only numpy 1.26.4 is allowed here"
