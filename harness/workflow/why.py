@@ -38,6 +38,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     alike: tuple[str, ...]
     logs: Path | None
     matrix: str
+    folder: Path
 
 
 def account(folder: Path, cell: str) -> Account:
@@ -73,6 +74,7 @@ def account(folder: Path, cell: str) -> Account:
         ),
         logs=logs if logs.is_dir() else None,
         matrix=results.matrix,
+        folder=folder,
     )
 
 
@@ -137,7 +139,7 @@ def _lines(told: Account) -> Iterator[str]:
     yield ""
     if told.logs is not None:
         yield f"Logs: {told.logs}/"
-    yield f"To repeat it without the harness: harness repro DIR {record.id}"
+    yield f"To repeat it without the harness: harness repro {told.folder} {record.id}"
 
 
 def _control(told: Account) -> Iterator[str]:
