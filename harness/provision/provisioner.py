@@ -341,6 +341,9 @@ class Provisioner:
         )
         needs = tuple(one for one in needs if one.name != "R")
         missing = {one.name for one in needs if one.name not in toolchain.packages}
+        # What is too old is known at once, and an R with further packages takes minutes to bring.
+        there = [one for one in needs if one.name in toolchain.packages]
+        self._needed(there, toolchain.packages, what, of_r)
         toolchain, shipped = _with_shipped(toolchain, wanted, missing, what, bring)
         # What the suite has not got, or has too old, comes from where the bridge comes from.
         below: list[RLibrary] = []

@@ -34,6 +34,7 @@ from harness.workflow.request import write_request
 
 SEED = 20240
 EPOCHS = 4
+_C_LIBRARY = ("libc-bin", "libc6")
 BUILD_LOG = "build.log"
 """What the build of a bridge printed, in the cell's folder, where it failed."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -257,7 +258,7 @@ def _findings(ready: Provisioned) -> tuple[str, ...]:
     if ready.r is None or ready.r.lent is None:
         return ()
     lent = ready.r.lent
-    others = ", ".join(name for name in lent.packages if name != "libc6")
+    others = ", ".join(name for name in lent.packages if name not in _C_LIBRARY)
     said = (
         f"R {ready.r.version} of {ready.r.source} ran with the C library ({lent.libc}) and "
         f"{others} of debian:{lent.suite}: the cell's Python needs newer ones than the suite has"

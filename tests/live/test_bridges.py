@@ -93,6 +93,7 @@ def answer_of(toolchain: RToolchain) -> str:
     return said.stdout
 
 
+@pytest.mark.long
 def test_a_tree_is_built_for_each_r_and_an_edit_builds_it_anew(
     store: FolderStore, tmp_path: Path
 ) -> None:
@@ -162,6 +163,7 @@ def ended(done: subprocess.CompletedProcess[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_changed_reticulate_is_what_runs_in_every_r(reticulate: Path, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MATRIX)
     named = f"reticulate={reticulate}"
@@ -207,6 +209,7 @@ def test_a_changed_reticulate_is_what_runs_in_every_r(reticulate: Path, tmp_path
     assert broken["provision_s"] > 1
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CRAN is None, reason="HARNESS_CRAN names no repository with reticulate")
 def test_a_version_that_no_suite_ships_is_built_for_each_r(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MATRIX)
@@ -262,6 +265,7 @@ def rpy2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.mark.long
 def test_a_changed_rpy2_is_what_runs(rpy2: Path, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(
         'axes: {path: rpy2, r: 4.5.0, python: "3.12"}\nprobes: [init, call]\n'

@@ -33,7 +33,8 @@ from harness.workflow.registry import paths
 from .relocated import relocated
 from .whole import Whole
 
-pytestmark = pytest.mark.live
+# Root folders of three more suites: half an hour on a machine that has none of them.
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 SUITES = {name: suite_named(name) for name in ("bullseye", "trixie", "sid")}
 IMPORTED = "_bz2 _ctypes _hashlib _lzma _sqlite3 _ssl _uuid pyexpat zlib"

@@ -16,7 +16,7 @@ import msgspec
 
 from harness.errors import MachineFault, Unavailable
 from harness.model.environment import LentLibraries, RToolchain, Store
-from harness.provision.linkage import C_LIBRARY, RootLibraries, release_parts
+from harness.provision.linkage import C_LIBRARY, release_parts
 from harness.provision.r.provider import Offer, RProvider
 from harness.provision.r.readback import Readback, ask
 from harness.provision.r.root import Recipe, enter, make_root
@@ -30,6 +30,7 @@ _BUILDER_KIND: Final = "r-builder"
 _ROOT: Final = "root"
 _LOG: Final = "mmdebstrap.log"
 _SAID: Final = "toolchain.json"
+_LENT: Final = "lent.json"
 RSCRIPT: Final = Path("/usr/bin/Rscript")
 
 # In every root, so that cells of all paths share one: the bridge, the exchange format, and a
@@ -161,13 +162,13 @@ def _toolchain(
             f"the R of Debian {suite.name} has no package {', '.join(absent)} although it was "
             "installed"
         )
-    root = folder / _ROOT
     if lent is not None:
-        lent = msgspec.structs.replace(lent, libc=RootLibraries(root).libc or lent.libc)
+        # With all that had to come along.
+        lent = msgspec.json.decode((folder / _LENT).read_bytes(), type=LentLibraries)
     return RToolchain(
         version=said.version,
         rscript=RSCRIPT,
-        root=root,
+        root=folder / _ROOT,
         packages=said.packages,
         source=f"debian:{suite.name}",
         lent=lent,
@@ -236,7 +237,7 @@ def _build(recipe: Recipe, notify: Callable[[str], None], folder: Path, *, what:
     )
     started = time.monotonic()
     root = folder / _ROOT
-    make_root(recipe, root, folder / _LOG, "R", notify)
+    lent = make_root(recipe, root, folder / _LOG, "R", notify)
     said = ask([*enter(root), str(RSCRIPT)])
     if isinstance(said, str):
         raise MachineFault(
@@ -244,6 +245,7 @@ def _build(recipe: Recipe, notify: Callable[[str], None], folder: Path, *, what:
             f"{said}"
         )
     (folder / _SAID).write_bytes(msgspec.json.encode(said))
+    (folder / _LENT).write_bytes(msgspec.json.encode(lent))
     notify(
         f"{what} {said.version} from Debian {suite.name} is there "
         f"({time.monotonic() - started:.0f} s)"

@@ -19,6 +19,7 @@ import msgspec
 
 from harness.errors import MachineFault, NotShipped, Unavailable
 from harness.model.environment import LentLibraries
+from harness.provision.linkage import RootLibraries
 from harness.provision.pipconfig import redact
 from harness.provision.process import Ran, end, raise_if_full, run, start
 from harness.provision.r.apt_sources import debian_mirror
@@ -31,6 +32,7 @@ from harness.provision.r.system_packages import (
     TAR,
     require,
 )
+from harness.provision.r.upgrade import packages_to_lend, pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,25 +62,9 @@ AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Where a program in a root with a network finds whom the machine trusts."""
 _NETWORK: Final = ("resolv.conf", "hosts", "nsswitch.conf")
 """Files of the machine's ``/etc`` by which a name is looked up."""
-_WITH_LIBRARY: Final = {
-    "libc6": ("libc-bin",),
-    "libcrypt1": ("libpam0g", "libpam-modules", "libpam-modules-bin", "libpam-runtime"),
-    "libreadline8": ("readline-common",),
-    "libstdc++6": ("libgcc-s1", "gcc-*-base"),
-    "libtinfo6": ("libncursesw6", "ncurses-base", "ncurses-bin"),
-    "libtirpc3": ("libtirpc-common",),
-}
-"""Packages that must come from the suite that a library is taken from, or that it breaks."""
-_COMPILER: Final = "r-base-dev"
-_WITH_HEADERS: Final = (
-    "libc6-dev", "libc-dev-bin", "binutils*", "libbinutils", "libctf*", "libgprofng*",
-    "libsframe*", "libjansson4", "libzstd1",
-)  # fmt: skip
-"""The same, where there are compilers: the C library's headers, and the linker that reads it."""
 _MERGED: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
-_SPLIT: Final = frozenset({"bullseye"})
-"""Suites that mmdebstrap gives a ``/lib`` beside ``/usr/lib``, which C libraries of newer suites
-than the next do not take."""
+_MERGING: Final = "base-files"
+"""Of trixie and later it has ``/lib`` as a link, which packages of older suites would be before."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,12 +85,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """Digest for the store."""
         parts = [_LAYOUT, self.suite.name, platform.machine(), *self.packages]
         if self.lent is not None:
-            parts += ["lent", self.lent.suite, *self.lent.packages]
+            parts += ["lent", "2", self.lent.suite, *self.lent.packages]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def make_root(recipe: Recipe, root: Path, log: Path, what: str, notify: Notify) -> None:
+def make_root(
+    recipe: Recipe, root: Path, log: Path, what: str, notify: Notify
+) -> LentLibraries | None:
     """Make the folder ``root``; ``what`` names it in messages, ``log`` gets mmdebstrap's output.
+
+    Return what was lent in the end: what was asked for, and all that had to come with it.
 
     Raises
     ------
@@ -115,8 +105,26 @@ def make_root(recipe: Recipe, root: Path, log: Path, what: str, notify: Notify) 
     """
     require(MMDEBSTRAP, BWRAP, TAR, ARCHIVE_KEYS, notify=notify)
     mirror = debian_mirror()
+    lent = recipe.lent
+    preferences = None
+    if lent is not None:
+        lists = root.parent / "apt"
+        lists.mkdir()
+        names = packages_to_lend(
+            recipe.suite.name, recipe.packages, lent.suite, lent.packages, (mirror, lists)
+        )
+        shutil.rmtree(lists)
+        preferences = pins(names, lent.suite)
+        lent = msgspec.structs.replace(lent, packages=names)
     root.mkdir()
-    _bootstrap(recipe, mirror, root, log, what)
+    command = _mmdebstrap(recipe, mirror, preferences)
+    if lent is not None and _MERGING in lent.packages:
+        command.insert(1, f"--hook-dir={_MERGED}")
+    _bootstrap(command, recipe.suite, root, log, what)
+    release = RootLibraries(root).libc
+    if lent is None or release is None:
+        return lent
+    return msgspec.structs.replace(lent, libc=release)
 
 
 def enter(
@@ -197,7 +205,7 @@ def authorities(environ: Mapping[str, str]) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def _bootstrap(recipe: Recipe, mirror: str, root: Path, log: Path, what: str) -> None:
+def _bootstrap(command: list[str], suite: Suite, root: Path, log: Path, what: str) -> None:
     """Make the root folder.
 
     As a tar archive first, for root and for an ordinary user alike: the archive has owners
@@ -205,7 +213,7 @@ def _bootstrap(recipe: Recipe, mirror: str, root: Path, log: Path, what: str) ->
     """
     with log.open("wb") as errors:
         maker = start(
-            _mmdebstrap(recipe, mirror),
+            command,
             env=_environment(),
             stdout=subprocess.PIPE,
             stderr=errors.fileno(),
@@ -252,10 +260,10 @@ def _bootstrap(recipe: Recipe, mirror: str, root: Path, log: Path, what: str) ->
     for ran in (unpacked, made) if tar_was_first else (made, unpacked):
         raise_if_full(ran)
         if not ran.ok:
-            raise _fault(recipe.suite, ran, what)
+            raise _fault(suite, ran, what)
 
 
-def _mmdebstrap(recipe: Recipe, mirror: str) -> list[str]:
+def _mmdebstrap(recipe: Recipe, mirror: str, preferences: str | None) -> list[str]:
     # Not left to mmdebstrap, which for an ordinary user may choose a mode that fails halfway.
     mode = "root" if os.geteuid() == 0 else "unshare"
     command = [
@@ -268,32 +276,16 @@ def _mmdebstrap(recipe: Recipe, mirror: str) -> list[str]:
     command += [f"--dpkgopt=path-exclude=/{_LIBRARIES}/{folder}/*" for folder in _LEFT_OUT]
     command += [f"--dpkgopt=path-include=/{_LIBRARIES}/doc/*/copyright"]
     command += [f"--aptopt={option}" for option in _proxies()]
-    if recipe.lent is not None:
+    if preferences is not None:
         # Before anything is chosen: what is essential depends on it too.
-        pins = shlex.quote(_pins(recipe))
         place = '"$1"/etc/apt/preferences.d/harness'
-        command.append(f"--setup-hook=printf %s {pins} > {place}")
-        if recipe.suite.name in _SPLIT and suite_named(recipe.lent.suite).with_libc:
-            command.append(f"--hook-dir={_MERGED}")
+        command.append(f"--setup-hook=printf %s {shlex.quote(preferences)} > {place}")
     asked = [recipe.suite.name, *(() if recipe.lent is None else (recipe.lent.suite,))]
     if any(suite_named(name).rolling for name in asked):
         # Its Release file can be past its date; the signature on it is verified all the same.
         command.append('--aptopt=Acquire::Check-Valid-Until "false"')
     sources = (f"deb [signed-by={KEYRING}] {mirror} {name} main" for name in asked)
     return [*command, recipe.suite.name, "-", *sources]
-
-
-def _pins(recipe: Recipe) -> str:
-    """Return apt's preferences: of the newer suite, these packages alone."""
-    lent = recipe.lent
-    assert lent is not None
-    names = [part for name in lent.packages for part in (name, *_WITH_LIBRARY.get(name, ()))]
-    names += suite_named(lent.suite).with_libc
-    names += _WITH_HEADERS if _COMPILER in recipe.packages else ()
-    chosen = f"Package: {' '.join(names)}\nPin: release n={lent.suite}\nPin-Priority: 990\n"
-    # Not forbidden altogether: what a lent library needs, and the suite itself has not got, may
-    # come from there.
-    return f"{chosen}\nPackage: *\nPin: release n={lent.suite}\nPin-Priority: 100\n"
 
 
 def _environment() -> dict[str, str]:

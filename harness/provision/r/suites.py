@@ -13,8 +13,7 @@ import yaml
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Debian suite; versions as ``suites.yaml`` has them.
 
-    ``rolling`` marks a suite whose versions move on after the table was written.  ``with_libc``
-    are packages that go with its C library into an older suite.
+    ``rolling`` marks a suite whose versions move on after the table was written.
     """
 
     name: str
@@ -27,7 +26,6 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     libpython: str
     libc: str
     rolling: bool
-    with_libc: tuple[str, ...] = ()
 
 
 @cache

@@ -41,7 +41,7 @@ def pins(names: Iterable[str], lender: str) -> str:
 def packages_to_lend(
     suite: str, packages: Sequence[str], lender: str, asked: Sequence[str], where: tuple[str, Path]
 ) -> tuple[str, ...]:
-    """Return the packages that ``lender`` must lend for ``asked`` to go with ``packages``.
+    """Return the packages that come from ``lender`` where ``asked`` goes with ``packages``.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def packages_to_lend(
                 for name, labels in _INSTALLED.findall(ran.stdout)
                 if own.isdisjoint(labels.split(", "))
             }
-            return tuple(sorted({*asked, *lent} & found | found))
+            return tuple(sorted(found))
         more = [name for name in clashing(ran.stdout, lent) if name not in lent]
         if not more:
             break

@@ -20,11 +20,12 @@ from harness.model.environment import (
 )
 from harness.provision.linkage import Linkage
 from harness.provision.process import Ran
-from harness.provision.r import lending
+from harness.provision.r import lending, upgrade
 from harness.provision.r.debian import lender_for, packages_of
 from harness.provision.r.lending import Lending
-from harness.provision.r.root import Recipe, _fault, _mmdebstrap, _pins
+from harness.provision.r.root import Recipe, _fault, _mmdebstrap
 from harness.provision.r.suites import suite_named, suites
+from harness.provision.r.upgrade import clashing, packages_to_lend, pins
 from harness.provision.store import FolderStore
 
 LENT = LentLibraries(suite="bookworm", libc="2.36", packages=("libc6", "libssl3"))
@@ -56,30 +57,103 @@ def test_a_root_with_lent_libraries_is_another_root() -> None:
 
 
 def test_the_newer_suite_gives_these_packages_alone() -> None:
-    recipe = Recipe(suite=suite_named("bullseye"), packages=("r-base-core",), lent=LENT)
-    chosen, others = _pins(recipe).strip().split("\n\n")
+    preferences = pins(["libc6", "libssl3"], "bookworm")
+    chosen, others = preferences.strip().split("\n\n")
     assert chosen.splitlines() == [
-        "Package: libc6 libc-bin libssl3",
+        "Package: libc6 libssl3",
         "Pin: release n=bookworm",
         "Pin-Priority: 990",
     ]
     # Below the 500 that the suite's own packages have.
     assert others.splitlines()[-1] == "Pin-Priority: 100"
-    command = _mmdebstrap(recipe, "http://mirror/debian")
+    recipe = Recipe(suite=suite_named("bullseye"), packages=("r-base-core",), lent=LENT)
+    command = _mmdebstrap(recipe, "http://mirror/debian", preferences)
     assert [part.split()[-2] for part in command[-2:]] == ["bullseye", "bookworm"]
-    assert any(part.startswith("--setup-hook=") for part in command)
+    (hook,) = (part for part in command if part.startswith("--setup-hook="))
+    assert preferences in hook
     # The dates of Release files count for suites that stay as they are.
     assert not any("Check-Valid-Until" in part for part in command)
 
 
-def test_what_a_newer_c_library_breaks_comes_with_it() -> None:
-    lent = LentLibraries(suite="trixie", libc="2.41", packages=("libc6",))
-    recipe = Recipe(suite=suite_named("bullseye"), packages=("r-base-dev",), lent=lent)
-    names = _pins(recipe).splitlines()[0].split()
-    assert {"libc6", "base-files", "libc6-dev", "binutils*"} <= set(names)
-    command = _mmdebstrap(recipe, "http://mirror/debian")
-    # A C library of trixie lies in /usr/lib alone, where bullseye has a /lib beside it.
-    assert any(part.startswith("--hook-dir=") and "merged-usr" in part for part in command)
+UNMET = """\
+The following packages have unmet dependencies:
+ libbinutils : Depends: libzstd1 (>= 1.5.2) but 1.4.8+dfsg-2.1 is to be installed
+ binutils-x86-64 : Depends: libjansson4 (>= 2.14) but 2.13.1-1.1 is to be installed
+                   Depends: libzstd1 (>= 1.5.2) but 1.4.8+dfsg-2.1 is to be installed
+ libc6 : Breaks: base-files (< 13.3~) but 12.4+deb12u15 is to be installed
+ libpam-modules : PreDepends: libpam0g (>= 1.3.2) but it is not installable
+ libc6-dev : Depends: libc6 (= 2.31-13+deb11u11) but 2.36-9+deb12u14 is to be installed
+E: Unable to correct problems, you have held broken packages.
+"""
+
+
+def test_what_does_not_go_together_comes_along() -> None:
+    assert clashing(UNMET, ["libc6"]) == (
+        *("libzstd1", "libjansson4", "base-files", "libpam0g"),
+        # What it wants is lent already, so that it must change itself.
+        "libc6-dev",
+    )
+    assert clashing("E: something else", ["libc6"]) == ()
+
+
+class Apt:
+    """Answers as apt would, in turn; notes the preferences it was given."""
+
+    def __init__(self, *answers: Ran) -> None:
+        self.answers = list(answers)
+        self.preferences: list[str] = []
+
+    def update(self, _suites: Sequence[str]) -> None:
+        pass
+
+    def labels(self, _suite: str) -> frozenset[str]:
+        return frozenset({"Debian:11.11/oldoldstable"})
+
+    def simulate(self, _suite: str, _packages: object, _suites: object, preferences: str) -> Ran:
+        self.preferences.append(preferences)
+        return self.answers.pop(0)
+
+
+def asking(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *answers: Ran
+) -> Callable[[], tuple[str, ...]]:
+    apt = Apt(*answers)
+    monkeypatch.setattr(upgrade, "_Apt", lambda *_where: apt)
+    return lambda: packages_to_lend(
+        "bullseye", ["r-base-core"], "bookworm", ["libc6"], ("http://mirror", tmp_path)
+    )
+
+
+REFUSED = Ran(code=100, stdout=UNMET, stderr="")
+AGREED = Ran(
+    code=0,
+    stdout="Inst libc6 (2.36-9 Debian:12.15/oldstable [amd64]) []\n"
+    "Inst zlib1g (1:1.2 Debian:11.11/oldoldstable, Debian:12.15/oldstable [amd64])\n"
+    "Inst libzstd1 [1.4.8] (1.5.4 Debian:12.15/oldstable [amd64])\n"
+    "Inst r-base-core (4.0.4-1 Debian:11.11/oldoldstable [amd64])\n",
+    stderr="",
+)
+
+
+def test_apt_is_told_until_all_goes_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # What both suites have is the suite's own.
+    assert asking(monkeypatch, tmp_path, REFUSED, AGREED)() == ("libc6", "libzstd1")
+
+
+def test_where_apt_finds_no_way_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stuck = Ran(
+        code=100,
+        stdout=" r-base-core : Depends: libc6 (< 2.32) but 2.36 is to be installed\n",
+        stderr="",
+    )
+    with pytest.raises(Unavailable) as caught:
+        asking(monkeypatch, tmp_path, *[stuck] * 20)()
+    assert str(caught.value) == (
+        "Debian bookworm cannot lend libc6 to bullseye: its packages do not go together: "
+        "r-base-core: Depends: libc6 (< 2.32) but 2.36 is to be installed"
+    )
 
 
 def test_packages_that_do_not_go_together_are_not_the_machines_fault() -> None:
