@@ -83,7 +83,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the harness itself costs: all of ``bench/``, or the scripts that are named."""
-    install(session, "bench", editable=False)
+    install(session, "bench", "bench-cover", editable=False)
     names = session.posargs or ["startup", "environments", "overhead"]
     _run_all(session, *(["python", f"bench/{name}.py"] for name in names))
 
