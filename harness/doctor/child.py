@@ -9,14 +9,19 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    import psutil
 
 IDLE_S: Final = 10.0
 """A tree that has used no processor and read nothing for so long does not wait: it hangs."""
 LONGEST_S: Final = 240.0
 _LOOK_S: Final = 0.5
+_MOMENT_S: Final = 0.005
+_ENDED_S: Final = 5.0
 _KEPT: Final = 400_000
 
 
@@ -139,9 +144,36 @@ def _innermost(pid: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with its tree, and wait until none of it runs any more."""
+    tree = [] if process.poll() is not None else _below(process.pid)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    # A kill is carried out when the kernel next looks at a process, not before it returns; and
+    # what began a session of its own is not in the group.
+    until = time.monotonic() + _ENDED_S
+    for member in tree:
+        _kill(member, until)
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    import psutil
+
+    with suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def _kill(process: psutil.Process, until: float) -> None:
+    import psutil
+
+    with suppress(psutil.Error):
+        process.kill()
+        # A zombie runs no more: it stays where nobody waits for the children of others.
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > until:
+                return
+            time.sleep(_MOMENT_S)
 
 
 def _tail(file: BinaryIO) -> str:

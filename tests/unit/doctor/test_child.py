@@ -57,6 +57,20 @@ def test_what_does_nothing_hangs_and_is_ended_with_its_children(tmp_path: Path) 
     )
 
 
+def test_what_began_a_session_of_its_own_is_ended_too(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time;"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(987)'],"
+        " start_new_session=True);"
+        "print(p.pid, flush=True); p.wait()"
+    )
+    ended = python(code, tmp_path, idle_s=1.5)
+    assert ended.hung
+    assert not psutil.pid_exists(int(ended.output)) or (
+        psutil.Process(int(ended.output)).status() == psutil.STATUS_ZOMBIE
+    )
+
+
 def test_what_works_does_not_hang(tmp_path: Path) -> None:
     code = "import time\nend = time.monotonic() + 3\nwhile time.monotonic() < end: pass"
     ended = python(code, tmp_path, idle_s=1.5)
