@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from harness.errors import MachineFault, Unavailable
+from harness.errors import MachineFault, NotShipped, Unavailable
 from harness.model.environment import LentLibraries, RToolchain, Store
 from harness.provision.linkage import C_LIBRARY, release_parts
+from harness.provision.r.absent import Absent
+from harness.provision.r.apt_sources import debian_mirror
 from harness.provision.r.provider import Offer, RProvider
 from harness.provision.r.readback import Readback, ask
-from harness.provision.r.root import Recipe, enter, make_root
+from harness.provision.r.root import Recipe, enter, make_root, not_shipped
 from harness.provision.r.suites import Suite, suite_named, suites
 
 if TYPE_CHECKING:
@@ -127,7 +129,7 @@ class Debian:
         folder = store.ensure(
             _BUILDER_KIND,
             recipe.key,
-            partial(_build, recipe, notify, what="the compilers for R"),
+            partial(_build, recipe, store, notify, what="the compilers for R"),
             description=f"compilers for R {suite.r} of Debian {suite.name}{borrows}",
         )
         said = _said(folder)
@@ -151,7 +153,7 @@ def _toolchain(
     folder = store.ensure(
         _KIND,
         recipe.key,
-        partial(_build, recipe, notify),
+        partial(_build, recipe, store, notify),
         description=f"R {suite.r} of Debian {suite.name}, {len(recipe.packages)} packages asked for"
         f"{borrows}",
     )
@@ -229,15 +231,29 @@ def _said(folder: Path) -> Readback:
     return msgspec.json.decode((folder / _SAID).read_bytes(), type=Readback)
 
 
-def _build(recipe: Recipe, notify: Callable[[str], None], folder: Path, *, what: str = "R") -> None:
+def _build(
+    recipe: Recipe,
+    store: Store,
+    notify: Callable[[str], None],
+    folder: Path,
+    *,
+    what: str = "R",
+) -> None:
     suite = recipe.suite
+    absent = Absent(suite, debian_mirror(), store)
+    if known := absent.among(recipe.packages):
+        raise not_shipped(suite, known)
     borrows = "" if recipe.lent is None else f" with the C library of {recipe.lent.suite}"
     notify(
         f"bringing {what} {suite.r} from Debian {suite.name}{borrows}: one to three minutes, once"
     )
     started = time.monotonic()
     root = folder / _ROOT
-    lent = make_root(recipe, root, folder / _LOG, "R", notify)
+    try:
+        lent = make_root(recipe, root, folder / _LOG, "R", notify)
+    except NotShipped as error:
+        absent.add(error.packages)
+        raise
     said = ask([*enter(root), str(RSCRIPT)])
     if isinstance(said, str):
         raise MachineFault(

@@ -304,6 +304,13 @@ def _proxies() -> list[str]:
     return [line for line in lines if re.match(r"Acquire::https?::Proxy ", line)]
 
 
+def not_shipped(suite: Suite, names: tuple[str, ...]) -> NotShipped:
+    """Say that a suite has no packages of these names."""
+    return NotShipped(
+        f"Debian {suite.name} has no package {', '.join(names)}".rstrip(), packages=names
+    )
+
+
 def _fault(suite: Suite, ran: Ran, what: str) -> MachineFault | Unavailable:
     what = f"{what} from Debian {suite.name}"
     if ran.timed_out:
@@ -319,9 +326,7 @@ def _fault(suite: Suite, ran: Ran, what: str) -> MachineFault | Unavailable:
         return Unavailable(f"{what}: its packages cannot be installed together: {clashes}")
     if found := _MISSING.findall(ran.stderr):
         names = tuple(dict.fromkeys(name for name in found if name))
-        return NotShipped(
-            f"Debian {suite.name} has no package {', '.join(names)}".rstrip(), packages=names
-        )
+        return not_shipped(suite, names)
     if _UNREACHED.search(ran.stderr):
         return Unavailable(
             f"{what}: the Debian mirror of this machine's apt sources could not be reached; check "
