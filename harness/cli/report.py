@@ -11,7 +11,7 @@ from harness.cli.options import RESULTS_FOLDER
 
 @click.command(
     "report",
-    short_help="Show results as a table, Markdown, JSON or CSV.",
+    short_help="Show results as a table, Markdown, JSON, CSV or JUnit XML.",
     epilog="Example: harness report .harness/results/smoke --format markdown --out smoke.md",
 )
 @RESULTS_FOLDER
@@ -21,7 +21,7 @@ from harness.cli.options import RESULTS_FOLDER
     default="terminal",
     show_default=True,
     metavar="FORMAT",
-    help="terminal, markdown, json, csv, or one that a plugin adds.",
+    help="terminal, markdown, json, csv, junit, or one that a plugin adds.",
 )
 @click.option(
     "--out",

@@ -16,6 +16,8 @@ VERBS: Final = (
     "report",
     "why",
     "repro",
+    "gate",
+    "expect",
     "bisect",
     "merge",
     "cache",

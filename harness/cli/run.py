@@ -44,6 +44,14 @@ from harness.cli.options import BRIDGE, MATRIX, covering, default_results, selec
     is_flag=True,
     help="Try no remedy for the cells that do not pass.",
 )
+@click.option(
+    "--again",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Run a cell that does not pass N times more: one that then passes is flaky.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(
     matrix: Path,
@@ -59,6 +67,7 @@ def command(
     bridges: tuple[str, ...],
     fresh: bool,
     no_remedies: bool,
+    again: int,
     quiet: bool,
 ) -> int:
     """Run the cells of MATRIX, and print the table of results.
@@ -104,5 +113,6 @@ def command(
         quiet=quiet,
         partial=bool(only or where or shard or cover),
         remedies=not no_remedies,
+        again=again,
     )
     return run_plan(plan, settings)

@@ -65,15 +65,20 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 def explanation(results: Results, cells: Sequence[CellRecord]) -> str | None:
     """Return what explains a group of cells that did not pass, as a clause, or ``None``."""
-    if len(cells) < 2:  # noqa: PLR2004 - one cell has everything in common with itself
-        return None
-    by_id = {record.id: record for record in results.cells}
-    mine = [_features(record, by_id) for record in cells]
-    passing = [_features(one, by_id) for one in results.cells if one.status is Status.PASS]
-    found = _fewest(_candidates(mine, passing), passing)
+    found = conditions(results, cells)
     if not found:
         return None
     return "every cell with " + " and ".join(str(condition) for condition in found)
+
+
+def conditions(results: Results, cells: Sequence[CellRecord]) -> list[Condition]:
+    """Return the fewest conditions that hold for all of ``cells`` and for no cell that passes."""
+    if len(cells) < 2:  # noqa: PLR2004 - one cell has everything in common with itself
+        return []
+    by_id = {record.id: record for record in results.cells}
+    mine = [_features(record, by_id) for record in cells]
+    passing = [_features(one, by_id) for one in results.cells if one.status is Status.PASS]
+    return _fewest(_candidates(mine, passing), passing)
 
 
 def _fewest(candidates: Sequence[Condition], passing: Sequence[Features]) -> list[Condition]:

@@ -31,6 +31,7 @@ class _Planned(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[_PlannedCell, ...]
     partial: bool = False
     """The plan was narrowed by a selection: it adds to the plan before it."""
+    whole: int = 0
 
 
 class _CellStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +69,7 @@ class Fold:
         self._machine = Machine()
         self._started_at = ""
         self._finished_at: str | None = None
+        self._whole = 0
         self._plan: dict[str, _PlannedCell] = {}
         self._records: dict[tuple[str, str], tuple[CellRecord, Machine]] = {}
         self._begun: dict[tuple[str, str], str] = {}
@@ -85,6 +87,7 @@ class Fold:
                 planned = msgspec.convert(event, _Planned)
                 cells = {cell.id: cell for cell in planned.cells}
                 self._plan = {**self._plan, **cells} if planned.partial else cells
+                self._whole = planned.whole
             case "cell-started":
                 begun = msgspec.convert(event, _CellStarted)
                 self._begun[begun.id, begun.key] = begun.at
@@ -114,6 +117,7 @@ class Fold:
             elsewhere=elsewhere,
             started_at=self._started_at,
             finished_at=self._finished_at,
+            whole={self._matrix: self._whole} if self._whole else {},
             planned=tuple(self._plan),
             cells=tuple(
                 found[cell.id][0] if cell.id in found else self._missing(cell)

@@ -45,9 +45,19 @@ def merge(documents: Sequence[Results]) -> Results:
         finished_at=max(
             (document.finished_at for document in documents if document.finished_at), default=None
         ),
+        whole=_whole(documents),
         planned=tuple(ids),
         cells=tuple(best[cell].record for cell in ids),
     )
+
+
+def _whole(documents: Sequence[Results]) -> dict[str, int]:
+    """Return how many cells each matrix has, where a document says so."""
+    found: dict[str, int] = {}
+    for document in documents:
+        for matrix, cells in document.whole.items():
+            found[matrix] = max(cells, found.get(matrix, 0))
+    return dict(sorted(found.items()))
 
 
 class _Candidate:

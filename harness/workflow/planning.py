@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from harness.matrix.expand import PathTraits, VersionsOf, expand
 from harness.matrix.load import Known, load_matrix
 from harness.model.cell import Plan
@@ -50,6 +52,7 @@ def make_plan(
         from harness.workflow.bridges import read_bridges, with_bridges
 
         plan = with_bridges(plan, read_bridges(bridges, installed))
+    plan = msgspec.structs.replace(plan, whole=len(plan.cells))
     plan = select(plan, only, where)
     return plan if wanted is None else take_shard(plan, *wanted)
 

@@ -1,0 +1,24 @@
+"""The gate: whether a change may go in, by expectations, a baseline, or both.
+
+A pure function of its input: neither the order of cells, nor their repetition, nor how the run
+was dealt out changes a verdict.
+"""
+
+from harness.gate.alike import head_of, normalised
+from harness.gate.expectations import load_expectations
+from harness.gate.judge import judge
+from harness.gate.model import Change, Expectation, Expectations, Finding, Judgement, Stale, Word
+
+__all__ = [
+    "Change",
+    "Expectation",
+    "Expectations",
+    "Finding",
+    "Judgement",
+    "Stale",
+    "Word",
+    "head_of",
+    "judge",
+    "load_expectations",
+    "normalised",
+]

@@ -1,0 +1,351 @@
+"""The verdict: a pure function of results, a baseline, expectations, and the day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from harness.gate.alike import head_of, same_failure
+from harness.gate.expectations import compile_cells
+from harness.gate.model import (
+    Change,
+    Expectation,
+    Expectations,
+    Finding,
+    Judgement,
+    Stale,
+    Word,
+)
+from harness.gate.outcomes import worse_outcomes
+from harness.model.document import Results
+from harness.model.order import natural_key
+from harness.model.record import CellRecord
+from harness.model.status import Status
+
+_REGRESSIONS: Final = frozenset({Change.NEWLY_BROKEN, Change.DIFFERENTLY_BROKEN, Change.WORSE})
+_UNEXPECTED: Final = frozenset({Change.UNEXPECTED, Change.OTHERWISE, Change.FLAKY})
+_NAMED: Final = 3
+_MODULES: Final = 6
+
+Pair = tuple[CellRecord, CellRecord | None]
+"""A cell's record, and the baseline's."""
+
+
+def judge(
+    results: Results,
+    *,
+    baseline: Results | None = None,
+    expectations: Expectations | None = None,
+    today: dt.date,
+) -> Judgement:
+    """Judge every planned cell.
+
+    A cell that does not pass is let through where a line of the expectations says how it ends,
+    or where it ended in the same way in the baseline.  Without either nothing may fail.
+    ``unsatisfiable`` is a fact about versions, so that it counts only where a baseline says
+    that the cell could be had.
+    """
+    before = {} if baseline is None else {record.id: record for record in baseline.cells}
+    records = sorted(_whole(results, baseline), key=lambda record: natural_key(record.id))
+    lines = _Lines(expectations)
+    controls = {record.id: record for record in records}
+    findings: list[Finding] = []
+    for record in records:
+        pair = (record, before.get(record.id))
+        finding = _finding(pair, controls, lines.of(record), against=baseline is not None)
+        if finding is not None:
+            findings.append(finding)
+    # A part of a matrix says nothing of a line that is about another part.
+    stale = lines.stale(records, today, whole=not results.is_part)
+    return _judgement(records, findings, stale, against=_against(baseline, expectations))
+
+
+def _whole(results: Results, baseline: Results | None) -> list[CellRecord]:
+    """Return the records of all that was to be measured: what the baseline has as well."""
+    found = {record.id: record for record in results.cells}
+    # A selection is asked about its own cells alone; a whole run about the baseline's, too.
+    if baseline is not None and results.matrix == baseline.matrix and not results.is_part:
+        for record in baseline.cells:
+            if record.id not in found and _is_measured(record):
+                found[record.id] = CellRecord(
+                    id=record.id,
+                    axes=record.axes,
+                    status=Status.MISSING,
+                    message="The baseline has it, and it was not planned.",
+                    control=record.control,
+                    implied=record.implied,
+                )
+    return list(found.values())
+
+
+def _finding(
+    pair: Pair,
+    controls: Mapping[str, CellRecord],
+    listed: list[Expectation],
+    *,
+    against: bool,
+) -> Finding | None:
+    record, was = pair
+    say = _sayer(pair)
+    if record.is_flaky:
+        return _of_flaky(say, was, listed)
+    described = next((line for line in listed if _describes(line, record)), None)
+    if described is not None:
+        return say(Change.EXPECTED, line=described.line)
+    if not _is_measured(record):
+        known = was is not None and was.status is record.status is Status.UNAVAILABLE
+        return say(Change.STILL_BROKEN if known else Change.NOT_MEASURED)
+    if not record.status.is_problem and record.status is not Status.UNSATISFIABLE:
+        return _of_passing(say, pair)
+    if _is_excused(record, controls):
+        return say(
+            Change.NOT_MEASURED,
+            message="its control, Python without R, does not pass: nothing is known of the bridge",
+        )
+    return _of_broken(say, pair, listed, against=against)
+
+
+def _of_flaky(
+    say: Callable[..., Finding], was: CellRecord | None, listed: list[Expectation]
+) -> Finding:
+    line = next((line for line in listed if line.flaky), None)
+    if line is not None:
+        return say(Change.EXPECTED, line=line.line)
+    known = was is not None and was.is_flaky
+    return say(Change.STILL_BROKEN if known else Change.FLAKY)
+
+
+def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
+    record, was = pair
+    if was is None:
+        return None
+    worse = worse_outcomes(was, record)
+    if worse:
+        more = "" if len(worse) <= _NAMED else f" and {len(worse) - _NAMED} more"
+        return say(Change.WORSE, message="; ".join(worse[:_NAMED]) + more)
+    if was.status.is_problem or was.status is Status.UNSATISFIABLE:
+        return say(Change.NEWLY_WORKING)
+    return None
+
+
+def _of_broken(
+    say: Callable[..., Finding], pair: Pair, listed: list[Expectation], *, against: bool
+) -> Finding | None:
+    record, was = pair
+    if listed:
+        return say(Change.OTHERWISE, line=listed[0].line)
+    if was is not None and _is_measured(was):
+        if was.status is Status.PASS and not was.is_flaky:
+            return say(Change.NEWLY_BROKEN)
+        if same_failure(was, record) or was.is_flaky:
+            return say(Change.STILL_BROKEN)
+        if was.status.is_problem or was.status is Status.UNSATISFIABLE:
+            return say(Change.DIFFERENTLY_BROKEN)
+        return say(Change.NEWLY_BROKEN)
+    if record.status is Status.UNSATISFIABLE:
+        return None if not against else say(Change.STILL_BROKEN)
+    return say(Change.UNEXPECTED)
+
+
+def _sayer(pair: Pair) -> Callable[..., Finding]:
+    record, was = pair
+
+    def say(change: Change, *, line: int | None = None, message: str | None = None) -> Finding:
+        return Finding(
+            cell=record.id,
+            change=change,
+            status=record.status,
+            axes=record.axes,
+            phase=None if record.phase is None else record.phase.value,
+            cause=record.cause,
+            message=message or record.message,
+            was=None if was is None else _shown(was),
+            since=None if was is None else was.started_at or None,
+            passed=record.attempts.count(Status.PASS)
+            if record.attempts
+            else int(record.status is Status.PASS),
+            attempts=max(len(record.attempts), 1),
+            changed=() if was is None else _changed(was, record),
+            line=line,
+        )
+
+    return say
+
+
+def _shown(record: CellRecord) -> str:
+    """Return how a cell ended, in words: ``fail at convert (numpy2-vs-old-reticulate)``."""
+    at = "" if record.phase is None else f" at {record.phase.value}"
+    why = record.cause or head_of(record.message, 80)
+    return f"{record.status.value}{at}" + (f" ({why})" if why else "")
+
+
+def _changed(was: CellRecord, record: CellRecord) -> tuple[str, ...]:
+    """Return the versions that are not as in the baseline, the R and the Python first."""
+    before, after = _versions(was.identity), _versions(record.identity)
+    both = [name for name in after if name in before and before[name] != after[name]]
+    return tuple(f"{name} {before[name]} -> {after[name]}" for name in both[:_MODULES])
+
+
+def _versions(identity: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for language in ("r", "python", "bridge"):
+        part = identity.get(language)
+        if isinstance(part, Mapping) and part.get("version"):
+            found[{"r": "R", "python": "Python"}.get(language, str(part.get("name", language)))] = (
+                str(part["version"])
+            )
+    modules = identity.get("modules")
+    if isinstance(modules, Mapping):
+        found.update({str(name): str(modules[name]) for name in sorted(modules)})
+    return found
+
+
+def _is_measured(record: CellRecord) -> bool:
+    """Say whether something is known of a cell: what is not here, or never ran, is not."""
+    return record.status not in {
+        Status.MISSING,
+        Status.UNAVAILABLE,
+        Status.SKIPPED,
+    }
+
+
+def _is_excused(record: CellRecord, controls: Mapping[str, CellRecord]) -> bool:
+    control = controls.get(record.control or "")
+    return control is not None and control.status.is_problem
+
+
+def _describes(line: Expectation, record: CellRecord) -> bool:
+    """Say whether a record ends as an expectation has it."""
+    if line.flaky and record.status is Status.PASS:
+        return False
+    if line.status is not None and record.status is not line.status:
+        return False
+    if line.status is None and not (
+        record.status.is_problem or record.status is Status.UNSATISFIABLE
+    ):
+        return False
+    if line.cause is not None and record.cause != line.cause:
+        return False
+    return line.message is None or _begins(record.message, line.message)
+
+
+def _begins(message: str | None, start: str) -> bool:
+    return " ".join((message or "").split()).startswith(" ".join(start.split()))
+
+
+class _Lines:
+    """The expectations, with the cells that each lists."""
+
+    def __init__(self, expectations: Expectations | None) -> None:
+        lines = () if expectations is None else expectations.lines
+        self._compiled = [(line, compile_cells(line.cells)) for line in lines]
+
+    def of(self, record: CellRecord) -> list[Expectation]:
+        """Return the lines that list a cell."""
+        values = {**record.axes, "id": record.id}
+        return [line for line, lists in self._compiled if lists(values)]
+
+    def stale(
+        self, records: Iterable[CellRecord], today: dt.date, *, whole: bool
+    ) -> tuple[Stale, ...]:
+        """Return what is wrong with the lines themselves."""
+        known = list(records)
+        found: list[Stale] = []
+        for line, lists in self._compiled:
+            mine = [record for record in known if lists({**record.axes, "id": record.id})]
+            problem, cells = _problem(line, mine, whole=whole)
+            if problem is not None:
+                found.append(_stale(line, problem, cells))
+            if today > line.until:
+                found.append(
+                    _stale(
+                        line,
+                        f"it held until {line.until.isoformat()}; look whether it is still true, "
+                        "and give it a new day or take it out",
+                        (),
+                    )
+                )
+        return tuple(found)
+
+
+def _problem(
+    line: Expectation, mine: list[CellRecord], *, whole: bool
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return what is wrong with a line, and which cells show it."""
+    if not mine:
+        return (
+            "it lists no cell of this matrix; mend the query or take it out" if whole else None
+        ), ()
+    if line.flaky:
+        return None, ()
+    passing = tuple(record.id for record in mine if _passes(record))
+    ran = [record for record in mine if _is_measured(record)]
+    if not passing:
+        return None, ()
+    if len(passing) == len(ran):
+        which = "the cell that it lists passes" if len(passing) == 1 else "all its cells pass"
+        return f"{which} now; take the line out", passing
+    return (
+        f"it covers too much: {len(passing)} of its {len(ran)} cells pass; narrow the query",
+        passing,
+    )
+
+
+def _passes(record: CellRecord) -> bool:
+    return record.status is Status.PASS and not record.is_flaky
+
+
+def _stale(line: Expectation, problem: str, cells: tuple[str, ...]) -> Stale:
+    return Stale(line=line.line, cells=line.cells, problem=problem, matched=cells)
+
+
+def _judgement(
+    records: list[CellRecord],
+    findings: list[Finding],
+    stale: tuple[Stale, ...],
+    *,
+    against: tuple[str, ...],
+) -> Judgement:
+    counts = Counter(record.status.value for record in records)
+    counts.update(finding.change.value for finding in findings)
+    counts["cells"] = len(records)
+    regressions = tuple(one for one in findings if one.change in _REGRESSIONS)
+    unexpected = tuple(one for one in findings if one.change in _UNEXPECTED)
+    missing = tuple(one for one in findings if one.change is Change.NOT_MEASURED)
+    blocking = {*_REGRESSIONS, *_UNEXPECTED, Change.NOT_MEASURED}
+    nothing = not any(
+        record.status is Status.PASS or record.status.is_problem for record in records
+    )
+    word = (
+        Word.REGRESSED
+        if regressions
+        else Word.UNEXPECTED
+        if unexpected
+        else Word.STALE
+        if stale
+        else Word.INCOMPLETE
+        if missing or nothing
+        else Word.OK
+    )
+    return Judgement(
+        verdict=word,
+        counts=dict(sorted(counts.items())),
+        regressions=regressions,
+        unexpected=unexpected,
+        stale=stale,
+        missing=missing,
+        notes=tuple(one for one in findings if one.change not in blocking),
+        against=against,
+    )
+
+
+def _against(baseline: Results | None, expectations: Expectations | None) -> tuple[str, ...]:
+    found = []
+    if baseline is not None:
+        when = f" of {baseline.started_at[:10]}" if baseline.started_at else ""
+        found.append(f"the baseline{when} ({len(baseline.cells)} cells)")
+    if expectations is not None:
+        found.append(f"{expectations.source} ({len(expectations.lines)} lines)")
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""``harness gate``: results, a baseline and expectations into a verdict, and how it is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness.gate import Judgement, judge, load_expectations
+from harness.gate.show import as_document, as_markdown, as_text, commands
+from harness.results.load import load
+
+SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+"""Names the file to which a step of GitHub's writes what the page of its job shows."""
+
+
+def gate(folder: Path, *, baseline: Path | None = None, expect: Path | None = None) -> Judgement:
+    """Judge the results in ``folder``.
+
+    Raises
+    ------
+    FileFault
+        Results or expectations cannot be read, or are faulty.
+    """
+    return judge(
+        load(folder),
+        baseline=None if baseline is None else load(baseline),
+        expectations=None if expect is None else load_expectations(expect),
+        today=dt.datetime.now(dt.UTC).date(),
+    )
+
+
+def shown(
+    judgement: Judgement,
+    form: str,
+    *,
+    folder: Path,
+    expect: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> str:
+    """Return the judgement as ``form`` has it; ``github`` adds to the summary of its job too."""
+    if form == "json":
+        encoded = msgspec.json.encode(as_document(judgement))
+        return msgspec.json.format(encoded, indent=1).decode() + "\n"
+    text = as_text(judgement, str(folder))
+    if form == "text":
+        return text
+    if environ.get(SUMMARY):
+        # A summary that cannot be written is no reason to change the verdict.
+        with suppress(OSError), Path(environ[SUMMARY]).open("a", encoding="utf-8") as summary:
+            summary.write(as_markdown(judgement))
+    source = None if expect is None else _in_repository(expect, environ)
+    return "".join(f"{line}\n" for line in commands(judgement, source)) + text
+
+
+def _in_repository(file: Path, environ: Mapping[str, str]) -> str:
+    """Return a file's path as GitHub knows it: from the root of the repository."""
+    root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd())
+    with suppress(ValueError):
+        return file.absolute().relative_to(root).as_posix()
+    return file.as_posix()

@@ -1,0 +1,332 @@
+"""What is let through and what is not, and that nothing but the results decides it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ExitCode
+from harness.gate.judge import judge
+from harness.gate.model import Judgement, Word
+from harness.model.document import Results
+from harness.model.record import CellRecord, ProbeRecord
+from harness.model.status import Phase, Status
+from harness.results.merge import merge
+from tests.unit.gate.bench import TODAY, cell, kinds, line, lines, results
+
+PASS, FAIL = cell(), cell("fail")
+OTHER = cell(python="3.11")
+
+
+def test_all_pass() -> None:
+    judgement = judge(results(PASS, OTHER), today=TODAY)
+    assert (judgement.verdict, judgement.exit_code) == (Word.OK, ExitCode.OK)
+    assert judgement.counts["pass"] == judgement.counts["cells"] == 2
+
+
+@pytest.mark.parametrize("status", ["fail", "crash", "timeout", "oom"])
+def test_without_a_list_and_a_baseline_nothing_may_fail(status: str) -> None:
+    judgement = judge(results(cell(status)), today=TODAY)
+    assert (judgement.verdict, judgement.exit_code) == (Word.UNEXPECTED, ExitCode.PROBLEM)
+    assert kinds(judgement.unexpected) == {PASS.id: "unexpected"}
+
+
+@pytest.mark.parametrize("status", ["missing", "unavailable", "skipped"])
+def test_what_was_not_measured_is_not_green(status: str) -> None:
+    judgement = judge(results(cell(status), OTHER), today=TODAY)
+    assert (judgement.verdict, judgement.exit_code) == (Word.INCOMPLETE, ExitCode.NOT_MEASURED)
+    assert kinds(judgement.missing) == {PASS.id: "not measured"}
+
+
+def test_where_nothing_can_exist_nothing_was_measured() -> None:
+    assert judge(results(cell("unsatisfiable")), today=TODAY).verdict is Word.INCOMPLETE
+    assert judge(results(cell("unsatisfiable"), OTHER), today=TODAY).verdict is Word.OK
+
+
+# --- against a baseline ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said", "word"),
+    [
+        ("pass", "fail", "newly broken", Word.REGRESSED),
+        ("pass", "crash", "newly broken", Word.REGRESSED),
+        ("pass", "unsatisfiable", "newly broken", Word.REGRESSED),
+        ("fail", "crash", "differently broken", Word.REGRESSED),
+        ("fail", "pass", "newly working", Word.OK),
+        ("fail", "fail", "still broken", Word.OK),
+        ("pass", "unavailable", "not measured", Word.INCOMPLETE),
+        ("unavailable", "unavailable", "still broken", Word.OK),
+        ("missing", "fail", "unexpected", Word.UNEXPECTED),
+        ("pass", "missing", "not measured", Word.INCOMPLETE),
+        ("unsupported", "fail", "newly broken", Word.REGRESSED),
+    ],
+)
+def test_before_and_now(before: str, now: str, said: str, word: Word) -> None:
+    judgement = judge(results(cell(now), OTHER), baseline=results(cell(before), OTHER), today=TODAY)
+    every = (
+        *judgement.regressions,
+        *judgement.unexpected,
+        *judgement.missing,
+        *judgement.notes,
+    )
+    assert kinds(every) == {PASS.id: said}
+    assert judgement.verdict is word
+
+
+def test_the_same_failure_with_other_numbers_and_places_is_the_same() -> None:
+    before = cell("fail", message="no /tmp/a1/lib.so at 0x7f01 after 3.2 s")
+    now = cell("fail", message="no /tmp/b7/c/lib.so  at 0x7e88 after 11.7 s")
+    assert judge(results(now), baseline=results(before), today=TODAY).verdict is Word.OK
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        cell("fail", message="it broke in another way"),
+        cell("fail", cause="wrong-python"),
+        cell("fail", phase=Phase.TRAIN),
+    ],
+)
+def test_another_message_cause_or_phase_is_another_failure(now: CellRecord) -> None:
+    judgement = judge(results(now), baseline=results(FAIL), today=TODAY)
+    assert kinds(judgement.regressions) == {FAIL.id: "differently broken"}
+    assert judgement.regressions[0].was == "fail at python (it broke)"
+
+
+def test_a_cell_that_the_baseline_has_and_the_run_did_not_plan_is_not_measured() -> None:
+    judgement = judge(results(PASS), baseline=results(PASS, OTHER), today=TODAY)
+    assert (judgement.verdict, kinds(judgement.missing)) == (
+        Word.INCOMPLETE,
+        {OTHER.id: "not measured"},
+    )
+    part = results(PASS, whole={"m": 2})
+    assert judge(part, baseline=results(PASS, OTHER), today=TODAY).verdict is Word.OK
+
+
+def test_a_new_cell_that_fails_is_unexpected() -> None:
+    judgement = judge(results(PASS, cell("fail", r="4.6.2")), baseline=results(PASS), today=TODAY)
+    assert list(kinds(judgement.unexpected).values()) == ["unexpected"]
+
+
+def test_what_fails_without_r_as_well_is_not_the_bridges_and_the_control_is_told() -> None:
+    control = cell("fail", path="native")
+    broken = cell("fail", control=control.id)
+    before = results(cell(path="native"), cell(control=control.id))
+    judgement = judge(results(control, broken), baseline=before, today=TODAY)
+    assert kinds(judgement.regressions) == {control.id: "newly broken"}
+    assert "nothing is known of the bridge" in (judgement.missing[0].message or "")
+
+
+def test_versions_that_changed_as_well_are_named() -> None:
+    def with_numpy(status: str, numpy: str) -> CellRecord:
+        identity = {
+            "modules": {"numpy": numpy, "jax": "0.10"},
+            "bridge": {"name": "reticulate", "version": "1.28"},
+        }
+        return cell(status, identity=identity)
+
+    judgement = judge(
+        results(with_numpy("fail", "2.5.0")),
+        baseline=results(with_numpy("pass", "2.4.6")),
+        today=TODAY,
+    )
+    assert judgement.regressions[0].changed == ("numpy 2.4.6 -> 2.5.0",)
+
+
+def outcomes(**found: str) -> ProbeRecord:
+    return ProbeRecord(name="convert", status=Status.PASS, details={"outcomes": found})
+
+
+def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
+    before = cell(probes=(outcomes(na="exact", factor="documented loss", big="silent loss"),))
+    now = cell(probes=(outcomes(na="silent loss", factor="exact", big="error"),))
+    judgement = judge(results(now), baseline=results(before), today=TODAY)
+    assert kinds(judgement.regressions) == {PASS.id: "worse"}
+    assert judgement.regressions[0].message == "na: exact -> silent loss"
+    assert judge(results(before), baseline=results(before), today=TODAY).verdict is Word.OK
+
+
+# --- against expectations --------------------------------------------------------------------
+
+
+def test_a_listed_failure_is_let_through() -> None:
+    failing = cell("fail", cause="reticulate-imp-removed-py312")
+    listed = lines(line("bridge:<1.34 python:>=3.12", cause="reticulate-imp-removed-py312"))
+    judgement = judge(results(failing, OTHER), expectations=listed, today=TODAY)
+    assert (judgement.verdict, kinds(judgement.notes)) == (Word.OK, {failing.id: "expected"})
+    assert judgement.notes[0].line == 2
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"cause": "wrong-python"}, {"message": "it failed"}, {"status": Status.CRASH}],
+)
+def test_a_listed_cell_that_fails_otherwise_is_told(otherwise: dict[str, object]) -> None:
+    judgement = judge(
+        results(FAIL), expectations=lines(line("python:3.12", **otherwise)), today=TODAY
+    )
+    assert kinds(judgement.unexpected) == {FAIL.id: "fails otherwise"}
+
+
+def test_the_start_of_the_message_is_enough() -> None:
+    told = cell("fail", message="No module\n named 'imp': and more")
+    listed = lines(line("python:3.12", message="No module named 'imp'"))
+    assert judge(results(told), expectations=listed, today=TODAY).verdict is Word.OK
+
+
+def test_a_listed_cell_that_passes_makes_its_line_stale() -> None:
+    judgement = judge(
+        results(PASS, OTHER), expectations=lines(line("python:3.12", cause="x")), today=TODAY
+    )
+    assert (judgement.verdict, judgement.exit_code) == (Word.STALE, ExitCode.PROBLEM)
+    assert "passes now; take the line out" in judgement.stale[0].problem
+
+
+def test_a_line_that_covers_too_much_is_told_with_the_cells() -> None:
+    listed = lines(line("path:reticulate", message="it broke"))
+    judgement = judge(results(FAIL, OTHER), expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.STALE
+    assert judgement.stale[0].problem.startswith("it covers too much: 1 of its 2 cells pass")
+    assert judgement.stale[0].matched == (OTHER.id,)
+
+
+def test_a_line_that_lists_nothing_is_stale_in_a_whole_run_alone() -> None:
+    listed = lines(line("python:3.7", cause="x"))
+    assert judge(results(PASS), expectations=listed, today=TODAY).verdict is Word.STALE
+    part = results(PASS, whole={"m": 9})
+    assert judge(part, expectations=listed, today=TODAY).verdict is Word.OK
+
+
+def test_a_listed_cell_that_was_not_run_is_not_measured() -> None:
+    listed = lines(line("python:3.12", message="it broke"))
+    judgement = judge(results(cell("missing"), OTHER), expectations=listed, today=TODAY)
+    assert (judgement.verdict, judgement.exit_code) == (Word.INCOMPLETE, ExitCode.NOT_MEASURED)
+
+
+def test_what_is_known_not_to_be_here_can_be_listed() -> None:
+    listed = lines(line("python:3.12", status=Status.UNAVAILABLE))
+    judgement = judge(results(cell("unavailable"), OTHER), expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.OK
+
+
+def test_a_line_past_its_day_is_told_and_holds_on_its_day() -> None:
+    until = dt.date(2026, 11, 22)
+    listed = lines(line("python:3.12", message="it broke", until=until))
+    assert judge(results(FAIL), expectations=listed, today=until).verdict is Word.OK
+    later = judge(results(FAIL), expectations=listed, today=until + dt.timedelta(days=1))
+    assert later.verdict is Word.STALE
+    assert "2026-11-22" in later.stale[0].problem
+
+
+def test_a_list_and_a_baseline_together() -> None:
+    """What the baseline has is let through without a line, and a line without the baseline."""
+    new = cell("fail", r="4.6.2")
+    listed = lines(line("r:4.6.2", message="it broke"))
+    before = results(FAIL, cell(r="4.6.2"))
+    judgement = judge(results(FAIL, new), baseline=before, expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.OK
+    assert kinds(judgement.notes) == {FAIL.id: "still broken", new.id: "expected"}
+
+
+# --- flaky cells -----------------------------------------------------------------------------
+
+FLAKY = cell("fail", attempts=(Status.FAIL, Status.PASS, Status.FAIL))
+
+
+def test_a_flaky_cell_is_told_with_its_rate_and_never_green() -> None:
+    judgement = judge(results(FLAKY), baseline=results(PASS), today=TODAY)
+    assert (judgement.verdict, kinds(judgement.unexpected)) == (
+        Word.UNEXPECTED,
+        {FLAKY.id: "flaky"},
+    )
+    told = judgement.unexpected[0]
+    assert (told.passed, told.attempts) == (1, 3)
+
+
+def test_a_flaky_cell_that_was_flaky_or_is_listed_is_let_through_and_told() -> None:
+    for known in (
+        judge(results(FLAKY), baseline=results(FLAKY), today=TODAY),
+        judge(
+            results(FLAKY),
+            expectations=lines(line("python:3.12", flaky=True, status=Status.FAIL)),
+            today=TODAY,
+        ),
+    ):
+        assert known.verdict is Word.OK
+        assert known.notes[0].attempts == 3
+
+
+def test_a_cell_that_fails_each_time_is_not_flaky() -> None:
+    again = cell("fail", attempts=(Status.FAIL, Status.FAIL))
+    judgement = judge(results(again), baseline=results(PASS), today=TODAY)
+    assert kinds(judgement.regressions) == {again.id: "newly broken"}
+
+
+# --- a pure function -------------------------------------------------------------------------
+
+STATUSES = st.sampled_from(["pass", "fail", "crash", "missing", "unavailable", "unsatisfiable"])
+CELLS = st.lists(
+    st.builds(
+        cell,
+        STATUSES,
+        r=st.sampled_from(["4.2.2", "4.5.0", "4.6.2"]),
+        python=st.sampled_from(["3.11", "3.12"]),
+        cause=st.sampled_from([None, "a", "b"]),
+        started_at=st.just("2026-11-22T00:00:00Z"),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda one: one.id,
+)
+LISTED = lines(line("r:4.2.2", 2, cause="a"), line("python:3.12 r:>=4.5", 6, status=Status.CRASH))
+
+
+def same(one: Judgement, other: Judgement) -> bool:
+    return msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+def judged(document: Results, before: list[CellRecord]) -> Judgement:
+    return judge(document, baseline=results(*before), expectations=LISTED, today=TODAY)
+
+
+@settings(deadline=None)
+@given(CELLS, CELLS, st.randoms())
+def test_order_decides_nothing(now, before, random) -> None:
+    shuffled = random.sample(now, len(now))
+    assert same(judged(results(*now), before), judged(results(*shuffled), before[::-1]))
+
+
+@settings(deadline=None)
+@given(CELLS, CELLS, st.integers(1, 5))
+def test_sharding_merging_and_repetition_decide_nothing(now, before, cut) -> None:
+    whole = {"m": len(now)}
+    parts = [results(*part, whole=whole) for part in (now[:cut], now[cut:]) if part]
+    merged = merge([*parts, parts[0]])
+    assert same(judged(results(*now), before), judged(merged, before))
+
+
+@settings(deadline=None)
+@given(CELLS, CELLS)
+def test_every_cell_is_judged_once_and_the_word_follows(now, before) -> None:
+    judgement = judged(results(*now), before)
+    told = (*judgement.regressions, *judgement.unexpected, *judgement.missing, *judgement.notes)
+    assert len({one.cell for one in told}) == len(told)
+    if judgement.verdict is Word.OK:
+        blocking = (*judgement.regressions, *judgement.unexpected, *judgement.missing)
+        assert not blocking
+        assert not judgement.stale
+    if judgement.regressions:
+        assert judgement.exit_code is ExitCode.PROBLEM
+
+
+@settings(deadline=None)
+@given(CELLS)
+def test_against_itself_nothing_is_a_regression(now) -> None:
+    judgement = judge(results(*now), baseline=results(*now), today=TODAY)
+    assert not judgement.regressions
+    assert not judgement.unexpected

@@ -1,0 +1,196 @@
+"""The list is rewritten as a run has it, and what people wrote in it stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ExitCode, FileFault, NotMeasured
+from harness.gate import Word, judge, load_expectations
+from harness.gate.expectations import compile_cells
+from harness.gate.update import Line, rewritten, start_of
+from harness.model.document import encode
+from harness.model.record import CellRecord
+from harness.model.status import Status
+from harness.workflow.expecting import Updated, update_expectations
+from tests.unit.gate.bench import TODAY, cell, results
+
+LIST = """\
+# Who may change this: everybody.
+
+expectations:
+  # Python 3.12 has no imp.
+  - cells: path:reticulate python:3.12   # two R
+    cause: imp
+    reason: old reticulate
+    owner: me
+    until: 2027-06-30
+
+  # Set apart: about what follows from here.
+
+  # Its own.
+  - {cells: "r:4.5.0", message: "it broke", reason: r, owner: me, until: 2027-06-30}
+
+  - cells: >-
+      framework:torch
+      r:4.6.2
+    cause: torch
+    reason: r
+    owner: me
+    until: 2027-06-30
+# The end.
+"""
+
+
+def test_nothing_to_do_changes_nothing() -> None:
+    assert rewritten(LIST) == LIST
+
+
+def test_a_line_goes_with_its_own_comment_alone() -> None:
+    without = rewritten(LIST, remove=[14])
+    assert "r:4.5.0" not in without
+    assert "Its own." not in without
+    for kept in ("everybody", "no imp", "two R", "Set apart", "The end", "framework:torch"):
+        assert kept in without
+
+
+def test_a_query_is_narrowed_and_its_comment_stays() -> None:
+    narrowed = rewritten(LIST, narrow={5: "python:3.12 r:4.2.2", 16: "id:x"})
+    assert '- cells: "python:3.12 r:4.2.2"   # two R' in narrowed
+    assert '- cells: "id:x"\n    cause: torch' in narrowed
+
+
+def test_lines_are_added_at_the_end_and_are_refused_until_they_are_written(tmp_path: Path) -> None:
+    new = Line(cells="python:3.13", until=dt.date(2027, 2, 20), cause="x", about="a cell")
+    text = rewritten(LIST, add=[new])
+    assert "  # a cell\n  - cells: " in text
+    file = tmp_path / "expect.yaml"
+    file.write_text(text)
+    with pytest.raises(FileFault, match="'reason' has not been written yet"):
+        load_expectations(file)
+    file.write_text(text.replace('"?"', "written"))
+    assert [line.cells for line in load_expectations(file).lines][-1] == "python:3.13"
+
+
+def test_the_last_line_gone_leaves_an_empty_list(tmp_path: Path) -> None:
+    file = tmp_path / "expect.yaml"
+    file.write_text(rewritten(LIST, remove=[5, 14, 16]))
+    assert load_expectations(file).lines == ()
+    assert "everybody" in file.read_text()
+    assert "The end" in file.read_text()
+
+
+@settings(deadline=None)
+@given(
+    st.sets(st.sampled_from([5, 14, 16])),
+    st.dictionaries(st.sampled_from([5, 14, 16]), st.sampled_from(["r:1", 'id:"a b" and r:>=1'])),
+    st.lists(st.builds(Line, cells=st.just("r:9"), until=st.just(TODAY), cause=st.just("c"))),
+)
+def test_any_change_leaves_a_list_that_can_be_read(tmp_path_factory, remove, narrow, add) -> None:
+    narrow = {number: query for number, query in narrow.items() if number not in remove}
+    text = rewritten(LIST, remove=sorted(remove), narrow=narrow, add=add).replace('"?"', "w")
+    file = tmp_path_factory.mktemp("list") / "expect.yaml"
+    file.write_text(text)
+    assert len(load_expectations(file).lines) == 3 - len(remove) + len(add)
+
+
+def test_the_start_of_a_message_is_whole_words() -> None:
+    assert start_of("one two\nthree") == "one two three"
+    assert start_of("word " * 40) == "word " * 11 + "word"
+    assert start_of("x" * 200) == "x" * 200
+    assert start_of(None) is None
+
+
+# --- from results ----------------------------------------------------------------------------
+
+
+def put(tmp_path: Path, *cells: CellRecord, **values: object) -> Path:
+    folder = tmp_path / "out"
+    folder.mkdir(exist_ok=True)
+    (folder / "results.json").write_bytes(encode(results(*cells, **values)))
+    return folder
+
+
+def update(tmp_path: Path, *cells: CellRecord, text: str | None = None) -> tuple[Updated, Path]:
+    file = tmp_path / "expect.yaml"
+    if text is not None:
+        file.write_text(text)
+    return update_expectations(put(tmp_path, *cells), file, today=TODAY), file
+
+
+BROKEN = [cell("fail", r=r, bridge="1.28", python="3.12", cause="imp") for r in ("4.2.2", "4.0.4")]
+FINE = [
+    cell(r="4.2.2", python="3.11"),
+    cell(r="4.0.4", python="3.11"),
+    cell(r="4.5.0", bridge="1.41", python="3.12"),
+]
+
+
+def test_a_new_list_has_one_line_for_what_cells_have_in_common(tmp_path: Path) -> None:
+    updated, file = update(tmp_path, *BROKEN, *FINE)
+    assert (updated.added, updated.exit_code) == (1, ExitCode.OK)
+    assert "Write why and whose" in updated.said
+    file.write_text(file.read_text().replace('"?"', "written"))
+    (line,) = load_expectations(file).lines
+    lists = compile_cells(line.cells)
+    listed = {one.id for one in (*BROKEN, *FINE) if lists({**one.axes, "id": one.id})}
+    assert listed == {one.id for one in BROKEN}, line.cells
+    assert (line.cause, line.until) == ("imp", dt.date(2027, 2, 20))
+    judgement = judge(results(*BROKEN, *FINE), expectations=load_expectations(file), today=TODAY)
+    assert judgement.verdict is Word.OK
+
+
+def test_lines_that_are_no_longer_true_go_and_are_narrowed(tmp_path: Path) -> None:
+    text = (
+        'expectations:\n  - {cells: "python:3.11", cause: x, reason: r, owner: o, '
+        'until: 2027-01-01}\n  - {cells: "path:reticulate python:3.12", cause: imp, reason: r, '
+        "owner: o, until: 2027-01-01}  # kept\n"
+    )
+    updated, file = update(tmp_path, *BROKEN, *FINE, text=text)
+    assert (updated.removed, updated.narrowed, updated.added) == (1, 1, 0)
+    assert "# kept" in file.read_text()
+    judgement = judge(results(*BROKEN, *FINE), expectations=load_expectations(file), today=TODAY)
+    assert judgement.verdict is Word.OK, file.read_text()
+
+
+def test_a_line_past_its_day_is_left_to_people(tmp_path: Path) -> None:
+    text = (
+        'expectations:\n  - {cells: "python:3.12 r:<4.5", cause: imp, reason: r, owner: o, '
+        "until: 2026-01-01}\n"
+    )
+    updated, file = update(tmp_path, *BROKEN, *FINE, text=text)
+    assert updated.exit_code is ExitCode.PROBLEM
+    assert "expect.yaml:2:" in updated.said
+    assert file.read_text() == text
+
+
+def test_a_flaky_cell_gets_a_line_that_says_so(tmp_path: Path) -> None:
+    flaky = cell("fail", attempts=(Status.FAIL, Status.PASS))
+    updated, file = update(tmp_path, flaky, *FINE)
+    assert updated.added == 1
+    file.write_text(file.read_text().replace('"?"', "written"))
+    assert load_expectations(file).lines[0].flaky
+
+
+def test_a_part_of_a_matrix_is_refused(tmp_path: Path) -> None:
+    folder = put(tmp_path, *FINE, whole={"m": 99})
+    with pytest.raises(NotMeasured, match="3 of the 99 cells of m"):
+        update_expectations(folder, tmp_path / "expect.yaml", today=TODAY)
+    assert not (tmp_path / "expect.yaml").exists()
+
+
+def test_cells_that_were_not_measured_are_refused(tmp_path: Path) -> None:
+    folder = put(tmp_path, cell("missing"), *FINE)
+    with pytest.raises(NotMeasured, match="were not measured"):
+        update_expectations(folder, tmp_path / "expect.yaml", today=TODAY)
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "expect.yaml"
+    updated = update_expectations(put(tmp_path, *BROKEN, *FINE), file, write=False, today=TODAY)
+    assert updated.text.startswith("expectations:")
+    assert not file.exists()
