@@ -116,7 +116,7 @@ def test_what_does_not_compile_is_told_with_its_place_and_keeps_the_log(
         with_tiny(store, folder)
     (folder / "src/tiny.c").write_text(TINY["src/tiny.c"])
     (folder / "R/answer.R").write_text("answer <- function( {\n")
-    with pytest.raises(BuildFailure, match=r"/R[^:]*:\d+:\d+: unexpected") as error:
+    with pytest.raises(BuildFailure, match=r"/[^:]*:\d+:\d+: unexpected") as error:
         with_tiny(store, folder)
     assert "unable to collate and parse R files" in error.value.log
 

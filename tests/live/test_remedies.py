@@ -154,7 +154,9 @@ def test_without_remedies_none_is_tried(tmp_path: Path) -> None:
 
 def test_ctrl_c_during_a_trial_leaves_the_planned_results_whole(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(OLD)
-    command = [*HARNESS, "run", "m.yaml", "--only", OLD_NUMPY_2, "--results", "out"]
+    # A shell that runs the tests in the background has its children ignore SIGINT.
+    command = ["env", "--default-signal=INT", *HARNESS]
+    command += ["run", "m.yaml", "--only", OLD_NUMPY_2, "--results", "out"]
     with (tmp_path / "errors").open("w") as errors:
         run = subprocess.Popen(
             command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True

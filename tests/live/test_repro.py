@@ -283,7 +283,7 @@ class WithJax:
     ("path", "code", "status", "end"),
     [
         (RETICULATE, CRASH, Status.CRASH, (End.SIGNALLED, "SIGSEGV")),
-        (RETICULATE, HANG, Status.TIMEOUT, (End.TIMEOUT, "SIGKILL")),
+        (RETICULATE, HANG, Status.TIMEOUT, (End.TIMEOUT, None)),
         (SYSTEM, ABSENT, Status.FAIL, (End.EXITED, None)),
         (SYSTEM, CRASH, Status.CRASH, (End.EXITED, None)),
     ],
@@ -306,7 +306,9 @@ def test_a_fault_of_what_is_installed(bench, tmp_path, path, code, status, end):
         limits=Limits(phase_s=30.0),
         PYTHONPATH=str(planted.files),
     )
-    assert (outcome.end, outcome.signal) == end, said
+    # Of a time limit, whether SIGTERM was enough is a matter of how busy the machine is.
+    signal = None if outcome.end is End.TIMEOUT else outcome.signal
+    assert (outcome.end, signal) == end, said
     if outcome.end is End.EXITED:
         assert outcome.exit_code == 1
         assert status is Status.CRASH or "libplanted.so.7" in said

@@ -38,7 +38,9 @@ _LOG: Final = "build.log"
 _WHY: Final = (
     # A compiler's, with the place, and R's own on a file that it cannot parse.
     r"[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error: [^\n]+",
+    # R names the folder or the file, by the length of its path.
     r"[^\s:]*/R(?:/[^\s:]*)?:\d+:\d+: [^\n]+",
+    r"[^\s:]*/[^\s:]*:\d+:\d+: unexpected [^\n]+",
     r"undefined symbol: \S+",
     r"\S+: cannot open shared object file[^\n]*",
     r"(?:fatal )?error: [^\n]+",

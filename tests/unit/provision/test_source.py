@@ -348,6 +348,11 @@ NOT_PARSED = """Error in parse(outFile) :
   BUILD/source/tiny/R/zzz.R:2:0: unexpected end of input
 ERROR: unable to collate and parse R files for package 'tiny'
 """
+OF_THE_FOLDER = """Error in parse(...) :
+  BUILD/source/tiny:1:21: unexpected '{'
+1: answer <- function( {
+ERROR: unable to collate and parse R files for package 'tiny'
+"""
 LATE = "g++ -c a.cpp\na.cpp:7: error: first\nb.cpp:1:1: error: second\n"
 NO_RJSONIO = "ERROR: dependency 'RJSONIO' is not available"
 
@@ -358,6 +363,7 @@ NO_RJSONIO = "ERROR: dependency 'RJSONIO' is not available"
         (UNDEFINED, "undefined symbol: Py_Initialize"),
         (NO_HEADERS, "pycall.c:1:10: fatal error: Python.h: No such file"),
         (NOT_PARSED, "BUILD/source/tiny/R/zzz.R:2:0: unexpected end of input"),
+        (OF_THE_FOLDER, "BUILD/source/tiny:1:21: unexpected '{'"),
         (LATE, "a.cpp:7: error: first"),
         (NO_CONFIG, "could not locate python-config"),
         (NO_RJSONIO, NO_RJSONIO),
