@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import selection
+
 
 @click.command(
     "gate",
     short_help="Judge results against a baseline and expectations.",
-    epilog="Example: harness gate .harness/results/smoke --expect matrices/expectations/smoke.yaml",
+    epilog=(
+        "Example: harness gate .harness/results/smoke --expect expectations.yaml, "
+        "or: harness gate matrices/smoke.yaml --bridge reticulate=. --base main"
+    ),
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("place", type=click.Path(path_type=Path), metavar="DIR|MATRIX")
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
@@ -26,6 +31,42 @@ import click
     help="The list of cells that are known not to pass.",
 )
 @click.option(
+    "--bridge",
+    metavar="NAME=PLACE",
+    help="With a MATRIX: the changed bridge, as for 'harness run --bridge'.",
+)
+@click.option(
+    "--base",
+    metavar="BASE",
+    help=(
+        "With --bridge, what it is held against: a git reference of the same tree, a version, a "
+        "place, or 'released', the bridge that comes with each R; by default 'released'."
+    ),
+)
+@selection
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --bridge: folder for the results, by default .harness/results/gate-<matrix>.",
+)
+@click.option(
+    "--cran",
+    metavar="REPOSITORY",
+    help="With --bridge: where R packages come from that no R brings.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --bridge, as for run.")
+@click.option(
+    "--again",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="With --bridge: run a cell that does not pass N times more.",
+)
+@click.option("--fresh", is_flag=True, help="With --bridge: run every cell anew.")
+@click.option("--quiet", "-q", is_flag=True, help="With --bridge: print the verdict alone.")
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "github"]),
@@ -33,11 +74,29 @@ import click
     show_default=True,
     help="'github' annotates the job and writes its summary.",
 )
-def command(folder: Path, baseline: Path | None, expect: Path | None, form: str) -> int:
-    """Judge the results in DIR: whether the change may go in that they were measured with.
+def command(
+    place: Path,
+    baseline: Path | None,
+    expect: Path | None,
+    bridge: str | None,
+    base: str | None,
+    only: tuple[str, ...],
+    where: str | None,
+    shard: str | None,
+    results: Path | None,
+    cran: str | None,
+    jobs: int | None,
+    again: int,
+    fresh: bool,
+    quiet: bool,
+    form: str,
+) -> int:
+    """Judge results: whether the change may go in that they were measured with.
 
-    Without a baseline and expectations, every cell has to pass.  A cell that the run found to be
-    flaky (`harness run --again`) is never let through in silence.
+    Of the results in DIR, every cell has to pass that neither a baseline nor the expectations say
+    otherwise of.  Of a MATRIX, the cells are run with the bridge that --bridge names and with the
+    one that --base names, in turns, and only what differs is judged.  A flaky cell (one that
+    `--again` saw end in two ways) is never let through in silence.
 
     \b
     Exit codes:
@@ -46,9 +105,47 @@ def command(folder: Path, baseline: Path | None, expect: Path | None, form: str)
          of the expectations is no longer true
       2  a file is faulty
       3  nothing of that, but not everything was measured
+      4  this machine could not do it
     """
     from harness.workflow.gating import gate, shown
 
-    judgement = gate(folder, baseline=baseline, expect=expect)
-    click.echo(shown(judgement, form, folder=folder, expect=expect), nl=False)
+    if bridge is None:
+        _refuse_options(base=base, where=where, shard=shard, results=results, cran=cran, only=only)
+        judgement = gate(place, baseline=baseline, expect=expect)
+        click.echo(shown(judgement, form, folder=place, expect=expect), nl=False)
+        return judgement.exit_code
+    if baseline is not None:
+        raise click.UsageError(
+            "--baseline and --bridge exclude each other: --base says against what"
+        )
+    from harness.cli.options import default_results
+    from harness.workflow.both import HEAD, RELEASED, Request, gate_bridge
+
+    folder = results or default_results(f"gate-{place.stem}")
+    request = Request(
+        matrix=place,
+        bridge=bridge,
+        base=base or RELEASED,
+        results=folder,
+        only=only,
+        where=where,
+        shard=shard,
+        cran=cran,
+        jobs=jobs,
+        again=again,
+        fresh=fresh,
+        # Programs read what is printed.
+        quiet=quiet or form == "json",
+    )
+    judgement = gate_bridge(request, expect)
+    click.echo(shown(judgement, form, folder=folder / HEAD, expect=expect), nl=False)
     return judgement.exit_code
+
+
+def _refuse_options(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(
+                f"--{name} goes with --bridge: results are judged as they are; write 'harness gate "
+                "MATRIX --bridge NAME=PLACE'"
+            )

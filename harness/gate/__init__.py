@@ -4,6 +4,7 @@ A pure function of its input: neither the order of cells, nor their repetition, 
 was dealt out changes a verdict.
 """
 
+from harness.gate.align import aligned
 from harness.gate.alike import head_of, normalised
 from harness.gate.expectations import load_expectations
 from harness.gate.judge import judge
@@ -17,6 +18,7 @@ __all__ = [
     "Judgement",
     "Stale",
     "Word",
+    "aligned",
     "head_of",
     "judge",
     "load_expectations",

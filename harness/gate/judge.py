@@ -91,7 +91,7 @@ def _finding(
     say = _sayer(pair)
     if record.is_flaky:
         return _of_flaky(say, was, listed)
-    described = next((line for line in listed if _describes(line, record)), None)
+    described = next((line for line in listed if describes(line, record)), None)
     if described is not None:
         return say(Change.EXPECTED, line=described.line)
     if not _is_measured(record):
@@ -216,7 +216,7 @@ def _is_excused(record: CellRecord, controls: Mapping[str, CellRecord]) -> bool:
     return control is not None and control.status.is_problem
 
 
-def _describes(line: Expectation, record: CellRecord) -> bool:
+def describes(line: Expectation, record: CellRecord) -> bool:
     """Say whether a record ends as an expectation has it."""
     if line.flaky and record.status is Status.PASS:
         return False

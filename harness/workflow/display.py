@@ -177,7 +177,7 @@ class Progress:
         return self.clock() - self.began
 
     def left_s(self) -> float | None:
-        """Return about how many seconds are left; ``None`` as long as no cell has ended.
+        """Return about how many seconds are left; ``None`` where nothing is known of that.
 
         The mean of the cells so far times those to come, less what the running ones have
         behind them, shared among the jobs.
@@ -188,7 +188,9 @@ class Progress:
         now = self.clock()
         behind = sum(min(now - start, mean) for _, start in self.running.values())
         to_come = self.total - self.done
-        return max(mean * to_come - behind, 0.0) / min(self.jobs, to_come)
+        left = (mean * to_come - behind) / min(self.jobs, to_come)
+        # Those that run take longer than those before them: nobody knows how much.
+        return left if left >= 1 else None
 
     def tally(self) -> str:
         """Return ``[12/30] ✓ 10 pass, ✗ 2 fail``; ``preparing`` before the cells are known."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from harness.gate import Judgement, judge, load_expectations
+from harness.gate import Judgement, aligned, judge, load_expectations
 from harness.gate.show import as_document, as_markdown, as_text, commands
 from harness.results.load import load
 
@@ -27,9 +27,10 @@ def gate(folder: Path, *, baseline: Path | None = None, expect: Path | None = No
     FileFault
         Results or expectations cannot be read, or are faulty.
     """
+    results = load(folder)
     return judge(
-        load(folder),
-        baseline=None if baseline is None else load(baseline),
+        results,
+        baseline=None if baseline is None else aligned(load(baseline), results),
         expectations=None if expect is None else load_expectations(expect),
         today=dt.datetime.now(dt.UTC).date(),
     )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ExitCode
+from harness.gate.align import aligned
 from harness.gate.judge import judge
 from harness.gate.model import Judgement, Word
 from harness.model.document import Results
@@ -330,3 +331,25 @@ def test_against_itself_nothing_is_a_regression(now) -> None:
     judgement = judge(results(*now), baseline=results(*now), today=TODAY)
     assert not judgement.regressions
     assert not judgement.unexpected
+
+
+# --- two versions of a bridge ----------------------------------------------------------------
+
+
+def test_a_baseline_with_another_bridge_is_held_against_the_same_cells() -> None:
+    before = results(cell(bridge="1.28"), cell(bridge="1.28", python="3.11"))
+    now = results(cell("fail", bridge="source"), cell(bridge="source", python="3.11"))
+    judgement = judge(now, baseline=aligned(before, now), today=TODAY)
+    assert kinds(judgement.regressions) == {now.cells[0].id: "newly broken"}
+    assert not judgement.missing
+
+
+def test_where_several_bridges_could_be_meant_none_is() -> None:
+    before = results(cell(bridge="1.28"), cell(bridge="1.41"))
+    now = results(cell(bridge="source"))
+    assert {one.id for one in aligned(before, now).cells} == {one.id for one in before.cells}
+
+
+def test_what_both_have_keeps_its_name() -> None:
+    both = results(cell(), cell(bridge="1.41"))
+    assert [one.id for one in aligned(both, both).cells] == [one.id for one in both.cells]

@@ -1,0 +1,228 @@
+"""``harness gate MATRIX --bridge NAME=PLACE --base BASE``: two bridges in the same cells.
+
+The cells of both are run in turns, so that what changes meanwhile, on the machine or in a package
+index, changes for both.  Controls have no bridge, and are run once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.gate import Expectations, Judgement, aligned, judge, load_expectations
+from harness.gate.align import place_of
+from harness.journal.writer import FILE_NAME, Journal
+from harness.model.cell import Cell, Plan
+from harness.model.status import Status
+from harness.results.load import load
+from harness.workflow.bridges import Named, read_bridges
+from harness.workflow.planning import make_plan
+from harness.workflow.run import Settings, run_plan
+
+RELEASED: Final = "released"
+"""The bridge that comes with each R, or that the matrix names."""
+BASE: Final = "base"
+HEAD: Final = "head"
+_VERSION: Final = re.compile(r"\d+(\.\d+)*([.\-]\w+)*")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared: in which cells, the bridge under test, and what it is held against.
+
+    ``bridge`` is a value of ``--bridge``.  ``base`` is a git reference of the same tree, a
+    version, a place of its own, or ``released``.  A cell that does not pass is run ``again`` so
+    many times.
+    """
+
+    matrix: Path
+    bridge: str
+    base: str
+    results: Path
+    only: tuple[str, ...] = ()
+    where: str | None = None
+    shard: str | None = None
+    cran: str | None = None
+    jobs: int | None = None
+    again: int = 2
+    fresh: bool = False
+    quiet: bool = False
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two: its bridge, its cells, and where its results are."""
+
+    name: str
+    bridges: tuple[Named, ...]
+    plan: Plan
+    folder: Path
+
+
+def run_both(request: Request) -> tuple[Arm, Arm]:
+    """Run the cells of both arms in turns; what has a result in ``request.results`` is kept.
+
+    Raises
+    ------
+    UsageError
+        A file, the selection or a bridge is faulty, or no cell has the bridge.
+    MachineFault
+        This machine could not do it.
+    """
+    base, head = arms_of(request)
+    if request.fresh:
+        for arm in (base, head):
+            _put_aside(arm.folder)
+    for number, turn in enumerate(_turns(base, head, request.jobs)):
+        # What wanders on the machine does not always meet the same arm first.
+        order = ((base, head), (head, base))[number % 2]
+        for arm, other in (order, order[::-1]):
+            cells = turn[arm.name]
+            if not request.quiet:
+                own = ", ".join(cell.id for cell in cells if cell.control is not None)
+                sys.stderr.write(f"{arm.name}: {own}\n")
+            _share_controls(other.folder, arm, [cell for cell in cells if cell.control is None])
+            run_plan(
+                msgspec.structs.replace(arm.plan, cells=cells),
+                Settings(
+                    results=arm.folder,
+                    jobs=request.jobs,
+                    quiet=request.quiet,
+                    partial=True,
+                    cran=request.cran,
+                    bridges=arm.bridges,
+                    report=False,
+                    again=request.again,
+                ),
+            )
+    return base, head
+
+
+def judge_both(base: Arm, head: Arm, expectations: Expectations | None = None) -> Judgement:
+    """Judge the head, with the base for its baseline."""
+    results = load(head.folder)
+    return judge(
+        results,
+        baseline=aligned(load(base.folder), results),
+        expectations=expectations,
+        today=dt.datetime.now(dt.UTC).date(),
+    )
+
+
+def gate_bridge(request: Request, expect: Path | None = None) -> Judgement:
+    """Run both arms and judge; the list is read first, so that a fault in it costs no run."""
+    expectations = None if expect is None else load_expectations(expect)
+    return judge_both(*run_both(request), expectations)
+
+
+def arms_of(request: Request) -> tuple[Arm, Arm]:
+    """Return base and head with the cells in which both can be."""
+    (head,) = read_bridges([request.bridge])
+    said = _base_of(request, head)
+    base = read_bridges(() if said is None else (said,))
+    plans = [_plan(request, head.path, bridge) for bridge in (said, request.bridge)]
+    arms = (
+        Arm(name=name, bridges=bridges, plan=plan, folder=request.results / name)
+        for name, bridges, plan in zip((BASE, HEAD), (base, (head,)), plans, strict=True)
+    )
+    first, second = arms
+    return first, second
+
+
+def _base_of(request: Request, head: Named) -> str | None:
+    """Return the base as a value of ``--bridge``; ``None`` for what the matrix has anyway."""
+    base = request.base
+    if base == RELEASED:
+        return None
+    if _VERSION.fullmatch(base) or base.startswith("git+") or Path(base).expanduser().exists():
+        return f"{head.path}={base}"
+    if head.place is None:
+        raise UsageError(
+            f"--base {base}: this is no version and no folder, and --bridge names no source tree "
+            f"of which it could be a git reference; write a version, a place, or '{RELEASED}'"
+        )
+    tree = head.place
+    if "@" in tree.rpartition("/")[2]:
+        tree = tree.rpartition("@")[0]
+    return f"{head.path}={tree}@{base}"
+
+
+def _plan(request: Request, path: str, bridge: str | None) -> Plan:
+    """Return the cells of the bridge's path with their controls."""
+    plan = make_plan(
+        request.matrix,
+        only=request.only,
+        where=request.where,
+        shard=request.shard,
+        cran=request.cran,
+        bridges=() if bridge is None else (bridge,),
+    )
+    own = [cell for cell in plan.cells if cell.axes.path == path]
+    if not own:
+        raise UsageError(
+            f"{request.matrix}: no selected cell has the path {path}, so there is nothing in "
+            "which the two bridges could be compared"
+        )
+    controls = {cell.control for cell in own}
+    cells = tuple(cell for cell in plan.cells if cell in own or cell.id in controls)
+    whole = 0 if request.only or request.where or request.shard else len(cells)
+    return msgspec.structs.replace(plan, cells=cells, whole=whole)
+
+
+def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[Cell, ...]]]:
+    """Deal the cells out in turns of as many as run at once, the same ones for both arms."""
+    size = jobs or len(os.sched_getaffinity(0))
+    # Where the base has several bridges in one place, the first that the matrix names counts.
+    counterparts = {place_of(cell.axes.as_dict()): cell for cell in base.plan.cells[::-1]}
+    known = {arm.name: {cell.id: cell for cell in arm.plan.cells} for arm in (base, head)}
+    own = [cell for cell in head.plan.cells if cell.control is not None]
+    for start in range(0, len(own), size):
+        turn = own[start : start + size]
+        others = [counterparts[place_of(cell.axes.as_dict())] for cell in turn]
+        yield {
+            HEAD: _with_controls(turn, known[HEAD]),
+            BASE: _with_controls(others, known[BASE]),
+        }
+
+
+def _with_controls(cells: list[Cell], known: dict[str, Cell]) -> tuple[Cell, ...]:
+    controls = {cell.control: known[cell.control] for cell in cells if cell.control in known}
+    return (*controls.values(), *cells)
+
+
+def _share_controls(source: Path, arm: Arm, controls: list[Cell]) -> None:
+    """Give an arm the controls that the other has run: they have no bridge."""
+    if not (source / FILE_NAME).exists():
+        return
+    theirs = load(source)
+    mine = load(arm.folder).cells if (arm.folder / FILE_NAME).exists() else ()
+    has = {record.id for record in mine if record.status is not Status.MISSING}
+    wanted = {cell.id for cell in controls} - has
+    shared = [one for one in theirs.cells if one.id in wanted and one.status is not Status.MISSING]
+    if not shared:
+        return
+    machine: dict[str, Any] = msgspec.to_builtins(theirs.machine)
+    with Journal(arm.folder) as journal:
+        journal.append(
+            "run-started",
+            at=theirs.started_at,
+            matrix=arm.plan.matrix,
+            harness=theirs.harness,
+            machine=machine,
+        )
+        cells = [{"id": one.id, "axes": one.axes, "key": one.key} for one in shared]
+        journal.append("planned", cells=cells, partial=True, whole=arm.plan.whole)
+        for record in shared:
+            journal.append("cell-finished", record=record)
+
+
+def _put_aside(folder: Path) -> None:
+    with Journal(folder, fresh=True):
+        pass
+    (folder / "results.json").unlink(missing_ok=True)
