@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="'github' prints the object that a GitHub Actions matrix takes.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="With --format github: no more than N jobs, each with the 'shard' that it is to run.",
+)
 def command(
     matrix: Path,
     only: tuple[str, ...],
@@ -49,6 +56,7 @@ def command(
     bridges: tuple[str, ...],
     resolve: bool,
     form: str,
+    shards: int | None,
 ) -> int:
     """List the cells of MATRIX, a YAML file, without running or installing anything.
 
@@ -64,10 +72,14 @@ def command(
     from harness.workflow.planning import make_plan
 
     coverage.check(cover, require, failed_in)
+    if shards is not None and (form != "github" or shard is not None):
+        raise click.UsageError("--shards goes with --format github, and without --shard")
     # A covering selection is of the whole plan; what is dealt out comes after it.
     first, later = (shard, None) if cover is None else (None, shard)
     plan = make_plan(matrix, only=only, where=where, shard=first, bridges=bridges)
     show = {"table": _table, "json": _json, "github": _github}[form]
+    if shards is not None:
+        show = partial(_github_shards, count=shards)
     if not resolve and cover is None:
         sys.stdout.write(show(plan, None, None))
         return 0
@@ -142,6 +154,19 @@ def _json(plan: Plan, resolved: Resolved | None, chosen: Chosen | None) -> str:
         **({} if chosen is None else {"coverage": chosen.as_dict()}),
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def _github_shards(
+    plan: Plan, resolved: Resolved | None, _chosen: Chosen | None, *, count: int
+) -> str:
+    """One job a shard: GitHub takes 256 jobs, and each of them brings its environments anew."""
+    import msgspec
+
+    from harness.plan.shard import shards
+
+    del resolved
+    jobs = [{"shard": shard, "cells": str(cells)} for shard, cells in shards(plan, count)]
+    return msgspec.json.encode({"include": jobs}).decode() + "\n"
 
 
 def _github(plan: Plan, resolved: Resolved | None, _chosen: Chosen | None) -> str:

@@ -32,15 +32,23 @@ def shard(plan: Plan, index: int, count: int) -> Plan:
     Cells that share a Python environment stay together, so that it is built on one machine
     alone; an implied control runs in the shard of the cells that need it.
     """
+    return msgspec.structs.replace(
+        plan, cells=with_controls(plan, set(_dealt(plan, count)[index - 1]))
+    )
+
+
+def shards(plan: Plan, count: int) -> list[tuple[str, int]]:
+    """Return those of ``count`` shards that have cells, as ``K/N``, with how many they have."""
+    dealt = _dealt(plan, count)
+    return [(f"{number}/{count}", len(cells)) for number, cells in enumerate(dealt, 1) if cells]
+
+
+def _dealt(plan: Plan, count: int) -> list[list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for cell in plan.cells:
         if not cell.implied:
             groups[cell.control or cell.id].append(cell.id)
-    loads = [0] * count
-    kept: set[str] = set()
+    dealt: list[list[str]] = [[] for _ in range(count)]
     for _, members in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
-        lightest = loads.index(min(loads))
-        loads[lightest] += len(members)
-        if lightest == index - 1:
-            kept.update(members)
-    return msgspec.structs.replace(plan, cells=with_controls(plan, kept))
+        min(dealt, key=len).extend(members)
+    return dealt

@@ -126,7 +126,11 @@ def arms_of(request: Request) -> tuple[Arm, Arm]:
     (head,) = read_bridges([request.bridge])
     said = _base_of(request, head)
     base = read_bridges(() if said is None else (said,))
-    plans = [_plan(request, head.path, bridge) for bridge in (said, request.bridge)]
+    # What is selected is the head's; the base has the same cells under other names.
+    plans = [
+        _plan(request, head.path, said, select=False),
+        _plan(request, head.path, request.bridge, select=True),
+    ]
     arms = (
         Arm(name=name, bridges=bridges, plan=plan, folder=request.results / name)
         for name, bridges, plan in zip((BASE, HEAD), (base, (head,)), plans, strict=True)
@@ -153,13 +157,15 @@ def _base_of(request: Request, head: Named) -> str | None:
     return f"{head.path}={tree}@{base}"
 
 
-def _plan(request: Request, path: str, bridge: str | None) -> Plan:
+def _plan(request: Request, path: str, bridge: str | None, *, select: bool) -> Plan:
     """Return the cells of the bridge's path with their controls."""
+    # The shards of what is selected, as `harness plan` deals them out for the same query.
+    where = f"path:{path}" + (f" and ({request.where})" if request.where else "")
     plan = make_plan(
         request.matrix,
-        only=request.only,
-        where=request.where,
-        shard=request.shard,
+        only=request.only if select else (),
+        where=where if select else None,
+        shard=request.shard if select else None,
         cran=request.cran,
         bridges=() if bridge is None else (bridge,),
     )

@@ -58,6 +58,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "m.yaml", "--where", "phyton:3"], "did you mean 'python:'?"),
         (["plan", "m.yaml", "--only", "nothing*"], "none of the 4 cells fits"),
         (["plan", "m.yaml", "--shard", "3/2"], "write K/N"),
+        (["plan", "m.yaml", "--shards", "2"], "--shards goes with --format github"),
+        (["gate", "m.yaml", "--base", "main"], "--base goes with --bridge"),
+        (["gate", ".", "--baseline", ".", "--bridge", "reticulate=1"], "exclude each other"),
+        (["gate", "m.yaml", "--bridge", "reticulate=1.41.0", "--base", "main"], "git reference"),
+        (["gate", "m.yaml", "--bridge", "rpy2=3.6.5"], "no selected cell has the path rpy2"),
+        (["expect", "update", "."], "Missing option '--expect'"),
         (["run", "m.yaml", "--jobs", "0"], "0 is not in the range"),
         (["report", "."], "no results here"),
         (["report", ".", "--format", "pdf"], "there is no report format 'pdf'"),
@@ -104,6 +110,21 @@ def test_plan_for_github_is_the_object_of_a_matrix(
     jobs = json.loads(printed)["include"]
     assert [job["path"] for job in jobs] == ["reticulate", "reticulate"]
     assert all(isinstance(value, str) for job in jobs for value in job.values())
+
+
+def test_plan_for_github_in_shards_has_every_cell_once(
+    matrix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["plan", matrix, "--format", "github", "--shards", "9"]) == 0
+    jobs = json.loads(capsys.readouterr().out)["include"]
+    assert [job["shard"] for job in jobs] == ["1/9", "2/9"], "no job without cells"
+    found = []
+    for job in jobs:
+        assert run(["plan", matrix, "--format", "json", "--shard", job["shard"]]) == 0
+        cells = json.loads(capsys.readouterr().out)["cells"]
+        found += [cell["id"] for cell in cells if not cell["implied"]]
+        assert job["cells"] == str(len(cells))
+    assert len(found) == len(set(found)) == 4
 
 
 def test_a_results_folder_that_cannot_be_written_is_exit_code_4(
