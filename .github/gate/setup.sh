@@ -30,12 +30,19 @@ if ((EUID != 0)) && [[ -r $restricted && $(<"$restricted") == 1 ]]; then
     as_root sysctl -q -w kernel.apparmor_restrict_unprivileged_userns=0
 fi
 
-python=$(command -v python3.13 || command -v python3.12 || command -v python3)
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+python=
+for name in python3 python3.13 python3.12 python3.11; do
+    # A shim may be there without a Python behind it.
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$name
+        break
+    fi
+done
+if [[ -z $python ]]; then
     echo "::error title=no Python 3.11::the harness needs Python 3.11 or newer, and this machine" \
-        "has $("$python" --version); add a step with actions/setup-python before"
+        "has $(python3 --version 2>&1 || true); add a step with actions/setup-python before"
     exit 4
-}
+fi
 "$python" -m venv "$venv"
 "$venv/bin/pip" install -q --disable-pip-version-check "$source"
 echo "$venv/bin" >>"${GITHUB_PATH:?}"

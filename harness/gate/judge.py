@@ -18,13 +18,15 @@ from harness.gate.model import (
     Stale,
     Word,
 )
-from harness.gate.outcomes import worse_outcomes
+from harness.gate.outcomes import other_words, worse_outcomes
 from harness.model.document import Results
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
 from harness.model.status import Status
 
-_REGRESSIONS: Final = frozenset({Change.NEWLY_BROKEN, Change.DIFFERENTLY_BROKEN, Change.WORSE})
+_REGRESSIONS: Final = frozenset(
+    {Change.NEWLY_BROKEN, Change.DIFFERENTLY_BROKEN, Change.WORSE, Change.OTHER_WORDS}
+)
 _UNEXPECTED: Final = frozenset({Change.UNEXPECTED, Change.OTHERWISE, Change.FLAKY})
 _NAMED: Final = 3
 _MODULES: Final = 6
@@ -121,10 +123,13 @@ def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
     record, was = pair
     if was is None:
         return None
-    worse = worse_outcomes(was, record)
-    if worse:
-        more = "" if len(worse) <= _NAMED else f" and {len(worse) - _NAMED} more"
-        return say(Change.WORSE, message="; ".join(worse[:_NAMED]) + more)
+    for change, found in (
+        (Change.WORSE, worse_outcomes(was, record)),
+        (Change.OTHER_WORDS, other_words(was, record)),
+    ):
+        if found:
+            more = "" if len(found) <= _NAMED else f" and {len(found) - _NAMED} more"
+            return say(change, message="; ".join(found[:_NAMED]) + more)
     if was.status.is_problem or was.status is Status.UNSATISFIABLE:
         return say(Change.NEWLY_WORKING)
     return None

@@ -1,16 +1,19 @@
-"""What became of single values: a probe that measures them says so in its details."""
+"""What a probe that passes says in its details: outcomes of single values, and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
+from harness.gate.alike import head_of, normalised
 from harness.model.record import CellRecord
 
 KEY: Final = "outcomes"
 """In the details of a probe: names of what was measured, each with its outcome."""
 SEVERITY: Final = ("exact", "documented loss", "unsupported", "error", "silent loss", "crash")
 """From the best to the worst: an error is told, a silent loss is not."""
+_WORDS: Final = frozenset({"message", "class"})
+"""Keys of a probe's details under which stands what a user reads of an error."""
 
 
 def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
@@ -21,6 +24,34 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
         for name, outcome in _outcomes(now)
         if name in before and _rank(outcome) > _rank(before[name])
     ]
+
+
+def other_words(was: CellRecord, now: CellRecord) -> list[str]:
+    """Return which messages a user reads otherwise than before, each with both texts.
+
+    Users search for a message, and other packages match it: it is a part of what a bridge does.
+    """
+    before = dict(_texts(was))
+    return [
+        f"{place}: {head_of(before[place], 120)!r} -> {head_of(text, 120)!r}"
+        for place, text in _texts(now)
+        if place in before and normalised(before[place]) != normalised(text)
+    ]
+
+
+def _texts(record: CellRecord) -> Iterator[tuple[str, str]]:
+    for probe in record.probes:
+        name = probe.name + (f"[{probe.variant}]" if probe.variant else "")
+        yield from _texts_of(name, probe.details)
+
+
+def _texts_of(place: str, details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in sorted(details):
+        value = details[key]
+        if isinstance(value, Mapping):
+            yield from _texts_of(f"{place} {key}", value)
+        elif key in _WORDS and isinstance(value, str):
+            yield f"{place} {key}", value
 
 
 def _outcomes(record: CellRecord) -> Iterator[tuple[str, str]]:

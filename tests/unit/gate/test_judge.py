@@ -152,6 +152,26 @@ def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
     assert judge(results(before), baseline=results(before), today=TODAY).verdict is Word.OK
 
 
+def spoken(message: str) -> ProbeRecord:
+    details = {"python_to_r": {"raised": True, "class": "ValueError", "message": message}}
+    return ProbeRecord(name="error", status=Status.PASS, details=details)
+
+
+def test_a_message_that_changed_is_told_with_both_texts() -> None:
+    before = cell(probes=(spoken("ValueError: no /tmp/a/b at 0x1f"),))
+    same = cell(probes=(spoken("ValueError: no /tmp/c/d/e at 0x2e"),))
+    now = cell(probes=(spoken("An error: no /tmp/a/b at 0x1f"),))
+    assert judge(results(same), baseline=results(before), today=TODAY).verdict is Word.OK
+    judgement = judge(results(now), baseline=results(before), today=TODAY)
+    assert (judgement.verdict, kinds(judgement.regressions)) == (
+        Word.REGRESSED,
+        {PASS.id: "other words"},
+    )
+    told = judgement.regressions[0].message or ""
+    assert told.startswith("error python_to_r message: 'ValueError: no /tmp")
+    assert "-> 'An error" in told
+
+
 # --- against expectations --------------------------------------------------------------------
 
 
