@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +17,13 @@ import pytest
 from harness.errors import BuildFailure, HarnessError
 from harness.model.cell import SOURCE, Axes
 from harness.model.environment import RToolchain, SourceLibrary, SourcePackage, SourceTree
-from harness.programs import uv_program
 from harness.provision.process import run
 from harness.provision.provisioner import Provisioner
 from harness.provision.r.debian import enter
-from harness.provision.store import FolderStore, default_root
+from harness.provision.store import FolderStore
 from harness.provision.trees import bring
 
+from .sources import CHANGED, RPY2
 from .test_run import harness
 
 pytestmark = pytest.mark.live
@@ -43,15 +39,6 @@ TINY = {
         "SEXP tiny(void) { return Rf_ScalarInteger(42); }\n"
     ),
 }  # fmt: skip
-CHANGED = "1.41.0.9001"
-RPY2 = {"rpy2": "3.6.6", "rpy2-rinterface": "3.6.5", "rpy2-robjects": "3.6.4"}
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[FolderStore]:
-    # What was brought for another test need not come twice.
-    with FolderStore(default_root()) as store:
-        yield store
 
 
 def tiny(folder: Path) -> Path:
@@ -132,25 +119,6 @@ axes:
   numpy: ["<2", ">=2"]
 probes: [init, call]
 """
-
-
-@pytest.fixture(scope="module")
-def reticulate(store: FolderStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source of Debian's reticulate, with a version of its own."""
-    provisioner = Provisioner(store)
-    try:
-        axes = Axes(path="reticulate", r="4.5.0", python="3.11")
-        toolchain = provisioner.r(axes, ("reticulate",))
-        assert toolchain is not None
-        source = provisioner.bridge_source(toolchain, "reticulate")
-    except HarnessError as error:
-        pytest.skip(str(error))
-    copy = tmp_path_factory.mktemp("reticulate") / "reticulate"
-    shutil.copytree(source, copy)
-    description = (copy / "DESCRIPTION").read_text()
-    said = next(line for line in description.splitlines() if line.startswith("Version:"))
-    (copy / "DESCRIPTION").write_text(description.replace(said, f"Version: {CHANGED}"))
-    return copy
 
 
 def cells_of(folder: Path) -> dict[str, dict[str, Any]]:
@@ -236,33 +204,6 @@ def test_without_a_repository_a_version_is_unavailable_and_says_how(tmp_path: Pa
 
 
 # --- rpy2 --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def rpy2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree of rpy2's three projects, as its repository has them, from what is published."""
-    folder = tmp_path_factory.mktemp("rpy2")
-    fetched = subprocess.run(
-        [
-            *(uv_program(), "tool", "run", "--python", sys.executable, "pip", "download"),
-            *("--no-deps", "--no-binary", ":all:", "--dest", folder / "sdists"),
-            *(f"{name}=={version}" for name, version in RPY2.items()),
-        ],
-        env={**os.environ, "RPY2_CFFI_MODE": "ABI"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode != 0:
-        pytest.skip(f"rpy2's source cannot be fetched: {fetched.stderr[-300:]}")
-    for archive in (folder / "sdists").iterdir():
-        with tarfile.open(archive) as opened:
-            opened.extractall(folder / "unpacked", filter="data")
-    tree = folder / "tree"
-    for name, version in RPY2.items():
-        source = folder / "unpacked" / f"{name.replace('-', '_')}-{version}"
-        shutil.copytree(source, tree if name == "rpy2" else tree / name, dirs_exist_ok=True)
-    return tree
 
 
 @pytest.mark.long
