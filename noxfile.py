@@ -66,6 +66,13 @@ def lint(session: nox.Session) -> None:
         ["mypy"],
         ["lint-imports"],
         ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows],
+        [
+            "check-jsonschema",
+            "--builtin-schema",
+            "vendor.github-actions",
+            *(str(path) for path in sorted(Path(".github/actions").glob("*/action.yml"))),
+        ],
+        ["actionlint", *workflows],
         ["zizmor", "--offline", "--no-progress", "--quiet", ".github"],
         ["check-jsonschema", "--schemafile", schema, *matrices],
         ["python", "docs/_generate.py", "--check"],
