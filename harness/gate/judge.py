@@ -94,6 +94,10 @@ def _finding(
     if record.is_flaky:
         return _of_flaky(say, was, listed)
     described = next((line for line in listed if describes(line, record)), None)
+    probes = _broken_probes(was, record)
+    if probes and (described is not None or _was_broken(was)):
+        # What is known of one probe must not hide what became of another.
+        return say(Change.NEWLY_BROKEN, message="; ".join(probes))
     if described is not None:
         return say(Change.EXPECTED, line=described.line)
     if not _is_measured(record):
@@ -177,6 +181,21 @@ def _sayer(pair: Pair) -> Callable[..., Finding]:
         )
 
     return say
+
+
+def _broken_probes(was: CellRecord | None, record: CellRecord) -> list[str]:
+    """Return the probes that passed and do no longer, each with its message."""
+    before = {} if was is None else {(one.name, one.variant): one.status for one in was.probes}
+    return [
+        f"probe {one.name}: {head_of(one.message or one.status.value)}"
+        for one in record.probes
+        if one.status.is_problem and before.get((one.name, one.variant)) is Status.PASS
+    ]
+
+
+def _was_broken(was: CellRecord | None) -> bool:
+    """Say whether a cell had not passed before."""
+    return was is not None and was.status.is_problem
 
 
 def _shown(record: CellRecord) -> str:

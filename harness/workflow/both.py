@@ -229,6 +229,7 @@ def _share_controls(source: Path, arm: Arm, controls: list[Cell]) -> None:
 
 
 def _put_aside(folder: Path) -> None:
-    with Journal(folder, fresh=True):
-        pass
+    with Journal(folder, fresh=True) as journal:
+        # One without an event is no journal of a run.
+        journal.path.unlink()
     (folder / "results.json").unlink(missing_ok=True)

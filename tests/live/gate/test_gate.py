@@ -140,10 +140,8 @@ def test_the_unchanged_copy_is_let_through_twenty_times(project: Path, tmp_path:
 @pytest.mark.long
 def test_rpy2_is_gated_in_the_same_way(rpy2: Path, project: Path, tmp_path: Path) -> None:
     tree = Path(shutil.copytree(rpy2, tmp_path / "rpy2"))
-    converters = tree / "rpy2-robjects" / "src" / "rpy2" / "robjects"
-    fault = "\nraise ImportError('planted in rpy2')\n"
-    with (converters / "vectors.py").open("a") as stream:
-        stream.write(fault)
+    with (tree / "rpy2-rinterface" / "src" / "rpy2" / "rinterface.py").open("a") as stream:
+        stream.write("\nraise ImportError('planted in rpy2')\n")
     code, document = gate(project, "one.yaml", f"rpy2={tree}", str(rpy2), tmp_path / "out")
     assert (code, told(document)) == (1, {OF_RPY2: "newly broken"})
     assert "planted in rpy2" in document["regressions"][0]["message"]

@@ -99,6 +99,32 @@ def test_another_message_cause_or_phase_is_another_failure(now: CellRecord) -> N
     assert judgement.regressions[0].was == "fail at python (it broke)"
 
 
+def with_probes(**found: str) -> CellRecord:
+    probes = tuple(
+        ProbeRecord(name=name, status=Status(status), message=f"{name} {status}")
+        for name, status in found.items()
+    )
+    return cell("fail", message="error fail", probes=probes)
+
+
+def test_a_failure_that_is_known_hides_no_other() -> None:
+    before, now = (
+        with_probes(init="pass", error="fail", call="pass"),
+        with_probes(init="pass", error="fail", call="fail"),
+    )
+    listed = lines(line("python:3.12", message="error fail"))
+    for expectations in (None, listed):
+        judgement = judge(
+            results(now), baseline=results(before), expectations=expectations, today=TODAY
+        )
+        assert kinds(judgement.regressions) == {now.id: "newly broken"}
+        assert judgement.regressions[0].message == "probe call: call fail"
+        same = judge(
+            results(before), baseline=results(before), expectations=expectations, today=TODAY
+        )
+        assert same.verdict is Word.OK
+
+
 def test_a_cell_that_the_baseline_has_and_the_run_did_not_plan_is_not_measured() -> None:
     judgement = judge(results(PASS), baseline=results(PASS, OTHER), today=TODAY)
     assert (judgement.verdict, kinds(judgement.missing)) == (
