@@ -52,6 +52,8 @@ def read_catalogue(folder: Path = FOLDER, *, check_patterns: bool = True) -> Cat
                     (*place, "id"), f"'{cause.id}' stands in {seen[cause.id]} already; keep one"
                 )
             seen[cause.id] = path.name
+            for where in _places_of_patterns(cause):
+                document.refuse_cut((*place, *where))
             for where, message in _faults_of(cause, check_patterns=check_patterns):
                 raise document.fault((*place, *where), message)
             causes.append(msgspec.structs.replace(cause, group=group.group))
@@ -75,11 +77,10 @@ def _needles(causes: list[Cause], notices: tuple[Notice, ...]) -> dict[str, tupl
 def _notices(path: Path, *, check_patterns: bool) -> tuple[Notice, ...]:
     document = _Document(path)
     notices = document.as_a(Notices).notices
-    if not check_patterns:
-        return notices
     for position, notice in enumerate(notices):
         for number, pattern in enumerate(notice.lines):
-            message = _fault_of_pattern(pattern)
+            document.refuse_cut(("notices", position, "lines", number))
+            message = _fault_of_pattern(pattern) if check_patterns else None
             if message is not None:
                 raise document.fault(("notices", position, "lines", number), message)
     return notices
@@ -120,6 +121,7 @@ class _Document:
         if root is None:
             raise FileFault(self.source, "is empty; a group has 'group:' and 'causes:'")
         self.root = root
+        self.lines = text.split("\n")
 
     def as_a(self, kind: type[Kind]) -> Kind:
         """Return the file's content as a checked value."""
@@ -132,6 +134,31 @@ class _Document:
 
     def fault(self, place: _Place, message: str) -> FileFault:
         """Make an error about the value at a place; the caller raises it."""
+        _, line = self._at(place)
+        return FileFault(self.source, message, line=line)
+
+    def refuse_cut(self, place: _Place) -> None:
+        """Refuse a pattern without quotes of which YAML took the end for a comment.
+
+        Raises
+        ------
+        FileFault
+            The pattern goes on after `` #``.
+        """
+        node, _ = self._at(place)
+        mark = node.end_mark
+        if not isinstance(node, yaml.ScalarNode) or node.style in {"'", '"', "|", ">"}:
+            return
+        rest = self.lines[mark.line][mark.column :]
+        if rest.lstrip().startswith("#"):
+            message = (
+                f"the pattern ends at ' #', where a comment begins, and '{rest.strip()}' is lost; "
+                r"write '\s#', or the pattern on the line below '|-'"
+            )
+            raise FileFault(self.source, message, line=mark.line + 1)
+
+    def _at(self, place: _Place) -> tuple[yaml.Node, int]:
+        """Return the value at a place, or the nearest one around it, and its line."""
         node, line = self.root, 1
         for step in place:
             found = None
@@ -143,7 +170,7 @@ class _Document:
                 break
             node = found
             line = node.start_mark.line + 1
-        return FileFault(self.source, message, line=line)
+        return node, line
 
     def _plain(self, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -166,6 +193,13 @@ def _steps(path: str) -> Iterator[str | int]:
 
 
 # --- what msgspec cannot see -------------------------------------------------------------------
+
+
+def _places_of_patterns(cause: Cause) -> Iterator[_Place]:
+    for number, rule in enumerate(cause.rules):
+        for key in ("text", "all", "unless"):
+            for position in range(len(getattr(rule, key))):
+                yield ("rules", number, key, position)
 
 
 def _faults_of(cause: Cause, *, check_patterns: bool) -> Iterator[tuple[_Place, str]]:

@@ -3,11 +3,12 @@
 Pure: the same evidence and the same catalogue give the same diagnosis.
 
 How the order comes about.  A rule's word (certain, likely, possible) is the class of what it
-finds; a cause for which both a fact and a text speak moves up one class.  Within a class, what
-stands first in the log comes first, since later failures are usually consequences, and what
-facts alone say comes before what any text says.  A cause gives way to those that its entry
-names (``yields_to``), and one that was found by a wrapper's rule alone to every other.  What
-is merely possible is left away beside something certain.
+finds; a cause for which both a fact and a text speak moves up one class, and one that is certain
+besides stands above all.  Within a class, what stands first in the log comes first, since later
+failures are usually consequences, and what facts alone say comes before what any text says.  A
+cause gives way to those that its entry names (``yields_to``), and one that was found by a
+wrapper's rule alone to every other.  What is merely possible is left away beside something
+certain.
 """
 
 from __future__ import annotations
@@ -206,12 +207,14 @@ def _rank(found: list[_Found]) -> tuple[list[_Found], list[RuledOut]]:
 
 
 def _order(item: _Found) -> tuple[int, int, float]:
-    if item.confidence >= CONFIDENCE["certain"]:
+    if item.confidence >= _BOTH and item.matches[0].rule.confidence == "certain":
         rank = 0
-    elif item.confidence >= CONFIDENCE["likely"]:
+    elif item.confidence >= CONFIDENCE["certain"]:
         rank = 1
-    else:
+    elif item.confidence >= CONFIDENCE["likely"]:
         rank = 2
+    else:
+        rank = 3
     return rank, item.offset, -item.confidence
 
 

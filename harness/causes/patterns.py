@@ -17,6 +17,13 @@ OTHER_QUOTES: Final = (
 )
 """Characters that R, Python, pip, uv and R's translations quote with, other than ``'``."""
 _SPECIAL: Final = frozenset(".^$*+?{}[]|()")
+_COMMON: Final = frozenset(
+    (
+        *("cannot", "could", "error", "errors", "failed", "file", "found", "import", "missing"),
+        *("module", "needs", "other", "package", "python", "required", "requires", "version"),
+    )
+)
+"""Words that stand in most logs, and so rule out hardly any pattern."""
 
 
 @cache
@@ -79,8 +86,8 @@ def needles(pattern: str) -> tuple[str, ...]:
 
     >>> needles(r"undefined symbol: Py\w+")
     ('undefined',)
-    >>> needles(r"(cannot|could not) load x?")
-    ('cannot', 'could')
+    >>> needles(r"(refused|rejected) the x?")
+    ('refused', 'rejected')
     >>> needles(r"(?-i:NaN|Inf) in JSON")
     ('json',)
     """
@@ -151,7 +158,11 @@ def _quantifier(pattern: str, position: int) -> tuple[int, int]:
 
 
 def _better(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    """Return the set that more logs lack: the one whose shortest text is longer."""
+    """Return the set that more logs lack: the one whose least telling text tells more."""
     if not one or not other:
         return one or other
-    return max((one, other), key=lambda texts: (min(map(len, texts)), -len(texts)))
+    return max((one, other), key=lambda texts: (min(map(_telling, texts)), -len(texts)))
+
+
+def _telling(text: str) -> int:
+    return 2 if text in _COMMON else len(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,8 @@ def test_reads_what_is_written(tmp_path: Path) -> None:
         ("is broken", "is (broken", 11, "no regular expression"),
         ("is broken", 'is "broken"', 11, "every quote character"),
         ("(?P<what>\\w+) is broken", "x?", 11, "empty log"),
+        ("is broken", "is broken #15", 11, "'#15' is lost; write '\\s#', or the pattern on the"),
+        ("      - text:\n", "      - all: [x # y\n          ]\n        text:\n", 10, "# y' is"),
         (f"      - text:\n{PATTERN}", "      - unless: [x]\n", 10, "neither"),
         ("{what|It} broke", "{what} broke", 6, "{what|what to say then}"),
         ("text: Mend {what|it}.", "text: Mend {what}.", 15, "what to say then"),
@@ -82,6 +85,28 @@ def test_faults(tmp_path: Path, old: str, new: str, line: int | None, said: str)
         read_catalogue(folder_with(tmp_path, CAUSE.replace(old, new, 1)))
     assert raised.value.line == line, str(raised.value)
     assert said.lower() in str(raised.value).lower()
+
+
+def test_a_comment_cuts_no_pattern_that_is_quoted_or_stands_alone(tmp_path: Path) -> None:
+    """YAML ends a text without quotes at `` #``: only there something is lost without a word."""
+    for written in ("'error #15'", '"error #15"', "|-\n            error #15"):
+        (tmp_path / "each").mkdir()
+        text = CAUSE.replace("(?P<what>\\w+) is broken", written, 1)
+        cause = read_catalogue(folder_with(tmp_path / "each", text)).cause("it-broke")
+        assert cause is not None
+        assert cause.rules[0].text == ("error #15",)
+        shutil.rmtree(tmp_path / "each")
+    # A comment beside what is no pattern takes nothing away.
+    text = CAUSE.replace("phase: start\n", "phase: start # where it shows\n")
+    (tmp_path / "beside").mkdir()
+    assert read_catalogue(folder_with(tmp_path / "beside", text)).cause("it-broke") is not None
+
+
+def test_a_cut_pattern_is_found_without_checking_all_patterns(tmp_path: Path) -> None:
+    """What a user's first diagnosis reads is checked, too; compiling every pattern is not."""
+    folder = folder_with(tmp_path, CAUSE, NOISE.replace("[hums along]", "\n      - hums # along"))
+    with pytest.raises(FileFault, match=r"noise.yaml:5: the pattern ends at ' #'"):
+        read_catalogue(folder, check_patterns=False)
 
 
 def test_an_id_may_stand_once(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ def test_facts_come_before_text_and_both_together_are_more() -> None:
     assert [item.id for item in found] == ["a", "both"]
     assert found[1].confidence == 0.99
     assert found[1].evidence == ("exit.code = 1", "line 2: lemon")
+    sure = cause("sure", {"when": {"exit.code": "1"}, "text": ["lemon"], "confidence": "certain"})
+    facts: dict[str, Fact] = {"exit.code": 1, "python.exists": False}
+    assert ids(judged("apple\nlemon", A, told, sure, facts=facts)) == ["sure", "told", "a"]
 
 
 def test_all_and_unless() -> None:
