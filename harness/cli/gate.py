@@ -64,6 +64,12 @@ from harness.cli.options import selection
     metavar="N",
     help="With --bridge: run a cell that does not pass N times more.",
 )
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="With --bridge: compare latency as well, for so long in each cell that passes in both.",
+)
 @click.option("--fresh", is_flag=True, help="With --bridge: run every cell anew.")
 @click.option("--quiet", "-q", is_flag=True, help="With --bridge: print the verdict alone.")
 @click.option(
@@ -87,6 +93,7 @@ def command(
     cran: str | None,
     jobs: int | None,
     again: int,
+    latency: float | None,
     fresh: bool,
     quiet: bool,
     form: str,
@@ -110,7 +117,15 @@ def command(
     from harness.workflow.gating import gate, shown
 
     if bridge is None:
-        _refuse_options(base=base, where=where, shard=shard, results=results, cran=cran, only=only)
+        _refuse_options(
+            latency=latency,
+            base=base,
+            where=where,
+            shard=shard,
+            results=results,
+            cran=cran,
+            only=only,
+        )
         judgement = gate(place, baseline=baseline, expect=expect)
         click.echo(shown(judgement, form, folder=place, expect=expect), nl=False)
         return judgement.exit_code
@@ -134,6 +149,7 @@ def command(
         jobs=jobs,
         again=again,
         fresh=fresh,
+        latency_s=latency or 0.0,
         # Programs read what is printed.
         quiet=quiet or form == "json",
     )

@@ -7,7 +7,7 @@ was dealt out changes a verdict.
 from harness.gate.align import aligned
 from harness.gate.alike import head_of, normalised
 from harness.gate.expectations import load_expectations
-from harness.gate.judge import judge
+from harness.gate.judge import judge, with_latency
 from harness.gate.model import Change, Expectation, Expectations, Finding, Judgement, Stale, Word
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "judge",
     "load_expectations",
     "normalised",
+    "with_latency",
 ]

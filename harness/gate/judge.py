@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from harness.gate.alike import head_of, same_failure
 from harness.gate.expectations import compile_cells
 from harness.gate.model import (
@@ -62,6 +64,24 @@ def judge(
     # A part of a matrix says nothing of a line that is about another part.
     stale = lines.stale(records, today, whole=not results.is_part)
     return _judgement(records, findings, stale, against=_against(baseline, expectations))
+
+
+def with_latency(judgement: Judgement, lines: Iterable[dict[str, Any]]) -> Judgement:
+    """Return the judgement with paired comparisons of latency, of which one can block.
+
+    Each of ``lines`` has ``cell``, ``metric``, ``verdict``, ``ratio``, ``ci_low``, ``ci_high`` and
+    ``pairs``.  What is inconclusive was not measured well enough; what is unproven says nothing.
+    """
+    found = tuple(lines)
+    verdicts = {line["verdict"] for line in found}
+    word = judgement.verdict
+    if "regressed" in verdicts:
+        word = Word.REGRESSED
+    elif "inconclusive" in verdicts and word is Word.OK:
+        word = Word.INCOMPLETE
+    counts = Counter(judgement.counts)
+    counts.update(f"latency {line['verdict']}" for line in found)
+    return msgspec.structs.replace(judgement, verdict=word, latency=found, counts=dict(counts))
 
 
 def _whole(results: Results, baseline: Results | None) -> list[CellRecord]:

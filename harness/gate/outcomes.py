@@ -8,16 +8,24 @@ from typing import Any, Final
 from harness.gate.alike import head_of, normalised
 from harness.model.record import CellRecord
 
-KEY: Final = "outcomes"
-"""In the details of a probe: names of what was measured, each with its outcome."""
-SEVERITY: Final = ("exact", "documented loss", "unsupported", "error", "silent loss", "crash")
+KEY: Final = "outcome"
+"""In the details of a probe, of a thing that was measured: what became of it."""
+SEVERITY: Final = (
+    "exact",
+    "documented loss",
+    "warned loss",
+    "unsupported",
+    "error",
+    "silent loss",
+    "crash",
+)
 """From the best to the worst: an error is told, a silent loss is not."""
 _WORDS: Final = frozenset({"message", "class"})
 """Keys of a probe's details under which stands what a user reads of an error."""
 
 
 def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
-    """Return what ends worse than it did, each as ``NA_integer_ r-to-python: exact -> error``."""
+    """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``."""
     before = dict(_outcomes(was))
     return [
         f"{name}: {before[name]} -> {outcome}"
@@ -56,11 +64,17 @@ def _texts_of(place: str, details: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 def _outcomes(record: CellRecord) -> Iterator[tuple[str, str]]:
     for probe in record.probes:
-        found = probe.details.get(KEY)
-        if isinstance(found, Mapping):
-            for name in sorted(found):
-                if isinstance(found[name], str):
-                    yield str(name), found[name]
+        yield from _outcomes_of((), probe.details)
+
+
+def _outcomes_of(place: tuple[str, ...], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in sorted(details):
+        value = details[key]
+        if isinstance(value, Mapping):
+            yield from _outcomes_of((*place, key), value)
+        elif key == KEY and isinstance(value, str):
+            # `values NA_integer_ there`: without the name of the list that all are in.
+            yield " ".join(place[1:] or place), value
 
 
 def _rank(outcome: str) -> int:

@@ -17,18 +17,30 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import UsageError
-from harness.gate import Expectations, Judgement, aligned, judge, load_expectations
+from harness.gate import (
+    Expectations,
+    Judgement,
+    aligned,
+    judge,
+    load_expectations,
+    with_latency,
+)
 from harness.gate.align import place_of
 from harness.journal.writer import FILE_NAME, Journal
+from harness.latency.model import Verdict
 from harness.model.cell import Cell, Plan
 from harness.model.status import Status
 from harness.results.load import load
+from harness.workflow.arms import read_settings
 from harness.workflow.bridges import Named, read_bridges
+from harness.workflow.comparing import Settings as LatencySettings
 from harness.workflow.planning import make_plan
 from harness.workflow.run import Settings, run_plan
+from harness.workflow.versus import Asked, as_document, compare
 
 RELEASED: Final = "released"
 """The bridge that comes with each R, or that the matrix names."""
+LATENCY: Final = "latency"
 BASE: Final = "base"
 HEAD: Final = "head"
 _VERSION: Final = re.compile(r"\d+(\.\d+)*([.\-]\w+)*")
@@ -54,6 +66,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     again: int = 2
     fresh: bool = False
     quiet: bool = False
+    latency_s: float = 0.0
+    """Time for comparing the latency of each cell that passes in both arms; 0 compares none."""
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +132,50 @@ def judge_both(base: Arm, head: Arm, expectations: Expectations | None = None) -
 def gate_bridge(request: Request, expect: Path | None = None) -> Judgement:
     """Run both arms and judge; the list is read first, so that a fault in it costs no run."""
     expectations = None if expect is None else load_expectations(expect)
-    return judge_both(*run_both(request), expectations)
+    base, head = run_both(request)
+    judgement = judge_both(base, head, expectations)
+    if not request.latency_s:
+        return judgement
+    return with_latency(judgement, _latency(request, base, head))
+
+
+def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
+    """Compare the latency of both arms, in pairs, where both pass: a failure has no times."""
+    ends = {arm.name: load(arm.folder).cells for arm in (base, head)}
+    passing = {
+        name: {place_of(one.axes) for one in records if one.status is Status.PASS}
+        for name, records in ends.items()
+    }
+    both = passing[BASE] & passing[HEAD]
+    cells = tuple(
+        cell
+        for cell in head.plan.cells
+        if cell.control is not None and place_of(cell.axes.as_dict()) in both
+    )
+    if not cells:
+        return []
+    (changed,) = head.bridges
+    said = _base_of(request, changed)
+    answer = compare(
+        Asked(
+            plan=msgspec.structs.replace(head.plan, cells=cells),
+            base=read_settings(
+                ["bridge=default" if said is None else f"bridge={said.partition('=')[2]}"], "--base"
+            ),
+            head=read_settings([f"bridge={request.bridge.partition('=')[2]}"], "--bridge"),
+            settings=LatencySettings(budget_s=request.latency_s),
+            results=request.results / LATENCY,
+            cran=request.cran,
+            fresh=request.fresh,
+            quiet=request.quiet,
+        )
+    )
+    document = as_document(answer)
+    unproven = document["verdict"] == Verdict.UNPROVEN
+    return [
+        {**line, "verdict": str(Verdict.UNPROVEN if unproven else line["verdict"])}
+        for line in document["comparisons"]
+    ]
 
 
 def arms_of(request: Request) -> tuple[Arm, Arm]:

@@ -154,3 +154,27 @@ def test_a_released_version_for_a_base(project: Path, tmp_path: Path) -> None:
     code, document = gate(project, "one.yaml", f"reticulate={tree}", "released", tmp_path / "out")
     assert (code, document["verdict"], document["counts"]["pass"]) == (0, "ok", 2)
     assert (tmp_path / "out" / "base" / "cells" / "reticulate-1.41__r4.5.0__py3.11__cpu").is_dir()
+
+
+@pytest.mark.long
+def test_an_import_that_is_slower_by_a_third_is_caught(project: Path, tmp_path: Path) -> None:
+    """By work of the processor, as a slower implementation would be."""
+    tree = changed(project, tmp_path)
+    source = (tree / "R" / "import.R").read_text()
+    head = next(row for row in source.splitlines() if row.startswith("import <- function("))
+    # The stage `framework_import` of numpy takes about 0.1 s of the processor.
+    slow = "  until <- sum(proc.time()[1:2]) + 0.03; while (sum(proc.time()[1:2]) < until) NULL"
+    replaced(tree, "R/import.R", head, f"{head}\n{slow}")
+    (project / "jax.yaml").write_text(
+        "probes: [init, call]\n"
+        "axes: {path: reticulate, r: 4.5.0, python: '3.11', framework: jax==0.10.2}\n"
+    )
+    code, document = gate(
+        project,
+        *("jax.yaml", f"reticulate={tree}", "HEAD", tmp_path / "out"),
+        *("--latency", "120"),
+    )
+    assert (code, document["verdict"]) == (1, "regressed"), document["latency"]
+    slower = {one["metric"] for one in document["latency"] if one["verdict"] == "regressed"}
+    assert "framework_import" in slower or "python_start" in slower
+    assert "noop" not in slower

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ExitCode
 from harness.gate.align import aligned
-from harness.gate.judge import judge
+from harness.gate.judge import judge, with_latency
 from harness.gate.model import Judgement, Word
 from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
@@ -166,7 +166,8 @@ def test_versions_that_changed_as_well_are_named() -> None:
 
 
 def outcomes(**found: str) -> ProbeRecord:
-    return ProbeRecord(name="convert", status=Status.PASS, details={"outcomes": found})
+    values = {name: {"there": {"outcome": outcome}} for name, outcome in found.items()}
+    return ProbeRecord(name="convert", status=Status.PASS, details={"values": values})
 
 
 def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
@@ -174,7 +175,7 @@ def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
     now = cell(probes=(outcomes(na="silent loss", factor="exact", big="error"),))
     judgement = judge(results(now), baseline=results(before), today=TODAY)
     assert kinds(judgement.regressions) == {PASS.id: "worse"}
-    assert judgement.regressions[0].message == "na: exact -> silent loss"
+    assert judgement.regressions[0].message == "na there: exact -> silent loss"
     assert judge(results(before), baseline=results(before), today=TODAY).verdict is Word.OK
 
 
@@ -399,3 +400,31 @@ def test_where_several_bridges_could_be_meant_none_is() -> None:
 def test_what_both_have_keeps_its_name() -> None:
     both = results(cell(), cell(bridge="1.41"))
     assert [one.id for one in aligned(both, both).cells] == [one.id for one in both.cells]
+
+
+# --- latency ---------------------------------------------------------------------------------
+
+
+def compared(verdict: str) -> dict[str, object]:
+    return {"cell": PASS.id, "metric": "noop", "verdict": verdict, "ratio": 1.3}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        (["ok", "improved"], Word.OK),
+        (["ok", "unproven"], Word.OK),
+        (["ok", "inconclusive"], Word.INCOMPLETE),
+        (["inconclusive", "regressed"], Word.REGRESSED),
+        ([], Word.OK),
+    ],
+)
+def test_latency_blocks_where_it_is_proven(verdicts: list[str], word: Word) -> None:
+    before = judge(results(PASS), today=TODAY)
+    assert with_latency(before, map(compared, verdicts)).verdict is word
+
+
+def test_latency_makes_nothing_better() -> None:
+    broken = judge(results(FAIL), today=TODAY)
+    assert with_latency(broken, [compared("improved")]).verdict is Word.UNEXPECTED
+    assert with_latency(broken, [compared("inconclusive")]).verdict is Word.UNEXPECTED
