@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from harness.provision.r.source import Needed, Repository, Source, is_asked, par
 from harness.provision.r.suites import Suite, suites
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from harness.model.cell import Axes
@@ -344,7 +345,15 @@ class Provisioner:
         # What is too old is known at once, and an R with further packages takes minutes to bring.
         there = [one for one in needs if one.name in toolchain.packages]
         self._needed(there, toolchain.packages, what, of_r)
-        toolchain, shipped = _with_shipped(toolchain, wanted, missing, what, bring)
+        shipped: list[str] = []
+        tried: set[str] = set()
+        while missing:
+            tried |= missing
+            asked_for = tuple(sorted({*wanted, *shipped}))
+            toolchain, got = _with_shipped(toolchain, asked_for, missing, what, bring)
+            shipped = sorted({*shipped, *got})
+            # What comes from the repository has needs of its own, which the suite may ship.
+            missing = self._below(missing - set(got), toolchain.packages) - tried
         # What the suite has not got, or has too old, comes from where the bridge comes from.
         below: list[RLibrary] = []
         own = self._needed(needs, toolchain.packages, what, of_r)
@@ -368,6 +377,16 @@ class Provisioner:
         trees = {one.name: _tree_of(one) for one in own}
         trees[name] = self.trees[name] if axes.bridge == SOURCE else _tree_of(source)
         return msgspec.structs.replace(built, built={**toolchain.built, **trees})
+
+    def _below(self, names: Iterable[str], packages: Mapping[str, str]) -> set[str]:
+        """Return what packages of the repository need that is not there."""
+        found: set[str] = set()
+        for name in names:
+            # What the repository has not got is told where it is needed.
+            with suppress(Unavailable):
+                source = self._repository.find(SourcePackage(name=name))
+                found |= {one.name for one in source.needs() if one.name not in packages}
+        return found - {"R"}
 
     def _needed(
         self, needs: Sequence[Needed], packages: Mapping[str, str], what: str, of_r: str

@@ -152,6 +152,16 @@ def test_what_the_suite_has_not_is_built_from_the_repository_too(suite, store, t
     assert len(found.env["R_LIBS"].split(":")) == 3
 
 
+def test_what_a_package_of_the_repository_needs_comes_from_the_suite(suite, store, tmp_path):
+    cran = tmp_path / "cran"
+    package(cran, "1.38.0", "Rcpp, here (>= 0.1)")
+    package(cran, "1.0.1", "withr (>= 2.0)", name="here")
+    found = ask(provisioner(store, cran), "1.38")
+    built = [sources[0].name for _r, _library, sources in suite.built]
+    assert built == ["here", "reticulate"]
+    assert found.packages["withr"] == "3.0.2"
+
+
 def test_what_the_suite_has_too_old_is_built_from_the_repository_too(suite, store, tmp_path):
     package(tmp_path / "cran", "1.38.0", "Rcpp (>= 2.0)")
     package(tmp_path / "cran", "2.1", "", name="Rcpp")
