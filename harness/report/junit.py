@@ -48,7 +48,8 @@ class _JUnit:
         root.extend(suites)
         ET.indent(root)
         # In ASCII, so that no reader can take it for another encoding.
-        return ET.tostring(root, encoding="us-ascii", xml_declaration=True).decode() + "\n"
+        text: str = ET.tostring(root, encoding="us-ascii", xml_declaration=True).decode()
+        return text + "\n"
 
 
 def _suite(record: CellRecord, options: Options) -> ET.Element:
@@ -78,6 +79,7 @@ def _suite(record: CellRecord, options: Options) -> ET.Element:
 
 def _case(record: CellRecord, probe: ProbeRecord) -> ET.Element:
     name = probe.name + (f"[{probe.variant}]" if probe.variant else "")
+    name += "[cold]" if probe.cold else ""
     case = ET.Element("testcase", classname=_text(record.id), name=_text(name))
     case.set("time", f"{sum(stage.wall_s for stage in probe.stages):.6f}")
     message = probe.message or probe.status.value
