@@ -90,7 +90,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the harness itself costs: all of ``bench/``, or the scripts that are named."""
-    install(session, "bench", "bench-cover", editable=False)
+    install(session, "bench", "bench-cover", "test", editable=False)
     names = session.posargs or ["startup", "environments", "overhead"]
     _run_all(session, *(["python", f"bench/{name}.py"] for name in names))
 

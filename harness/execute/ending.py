@@ -40,6 +40,7 @@ class Measured(NamedTuple):
     wall_s: float
     stdout_cut: int
     stderr_cut: int
+    ended_at: float = 0.0
 
 
 def outcome(
@@ -83,6 +84,8 @@ def outcome(
         stderr_cut=measured.stderr_cut,
         leftovers=ending.leftovers,
         message="; ".join(filter(None, (message, note))) or None,
+        ended_at=measured.ended_at,
+        processes=watch.processes(),
     )
 
 

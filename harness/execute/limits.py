@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.execute import tree
 from harness.execute.events import EventTail, parse_line
+from harness.model.job import ProcessPeak
 from harness.model.status import Phase
 
 if TYPE_CHECKING:
@@ -19,8 +20,16 @@ _PHASES: Final = frozenset(str(phase) for phase in Phase if phase not in _OUTSID
 SLOWEST_POLL_S: Final = 0.15
 """Time between two looks at a process tree; also the time that a cancellation waits."""
 FASTEST_POLL_S: Final = 0.01
+_R_PROGRAMS: Final = frozenset({"R", "Rscript", "Rserve"})
 _SAFETY: Final = 3.0
 """How many times faster than before a tree may grow without passing its limit unseen."""
+
+
+def role_of(program: str) -> str:
+    """Say what a program of a cell's tree is: ``python``, ``r``, or ``other`` (a shell)."""
+    if program.startswith("python"):
+        return "python"
+    return "r" if program in _R_PROGRAMS else "other"
 
 
 class PhaseClock:
@@ -87,6 +96,8 @@ class MemoryWatch:
         self._limit_mb = limit_mb
         self._last: tuple[float, float] | None = None
         self._oom_kills = tree.kernel_oom_kills()
+        self._peaks: dict[int, tree.Seen] = {}
+        self._command: int | None = None
         self.now_mb = 0.0
         self.peak_mb = 0.0
         self.next_poll_s = FASTEST_POLL_S
@@ -94,14 +105,39 @@ class MemoryWatch:
 
     def update(self, now: float, pids: Sequence[int]) -> bool:
         """Look at ``pids``; tell whether they take more than they may."""
-        self.now_mb, largest_peak = tree.memory(pids)
+        self.now_mb, largest_peak, processes = tree.memory(pids)
         self.peak_mb = max(self.peak_mb, self.now_mb, largest_peak)
+        if self._command is None and pids:
+            # The command comes first; whoever is first once it is gone was left behind.
+            self._command = pids[0]
+        for one in processes:
+            known = self._peaks.get(one.pid)
+            # A process that becomes another program begins a new peak, and has a new name.
+            peak = one.peak_mb if known is None else max(one.peak_mb, known.peak_mb)
+            self._peaks[one.pid] = one._replace(peak_mb=peak)
         self.next_poll_s = self._until_next(now)
         self._last = now, self.now_mb
         if self.now_mb <= self._limit_mb:
             return False
         # A process that was forked a moment ago counts its parent's pages a second time.
         return len(pids) == 1 or tree.proportional_mb(pids) > self._limit_mb
+
+    def processes(self) -> tuple[ProcessPeak, ...]:
+        """Return the peak of every process that was seen, the host first.
+
+        Processes of one program in one role are one entry.
+        """
+        found: dict[tuple[str, str], ProcessPeak] = {}
+        for one in self._peaks.values():
+            role = "host" if one.pid == self._command else role_of(one.program)
+            known = found.get((role, one.program))
+            found[role, one.program] = ProcessPeak(
+                role=role,
+                program=one.program,
+                peak_mb=round(max(one.peak_mb, known.peak_mb if known else 0.0), 1),
+                count=1 + (known.count if known else 0),
+            )
+        return tuple(sorted(found.values(), key=lambda one: (one.role != "host", -one.peak_mb)))
 
     def kernel_stepped_in(self) -> bool:
         """Tell whether a SIGKILL that was not ours is likely to be the kernel's own.

@@ -91,7 +91,7 @@ def run(
         stack.callback(streams.close)
         try:
             stopped = watching.until_end(streams)
-            wall_s = time.monotonic() - began
+            ended_at, wall_s = time.time(), time.monotonic() - began
             ending = enclosure.finish()
         except BaseException:
             # A full disk, Ctrl-C in this thread: whatever it is, the tree ends first.
@@ -105,7 +105,7 @@ def run(
         require_space(job.stdout)
         if not ending.started:
             return not_started(enclosure.why_not(), wall_s)
-        measured = Measured(wall_s, stdout.cut, stderr.cut)
+        measured = Measured(wall_s, stdout.cut, stderr.cut, ended_at)
         note = f"ran without namespaces: {isolation.why}" if isolation.why else ""
         return outcome(ending, stopped, clock, watching.memory, measured, note)
 

@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 _KB_IN_MB: Final = 1024
 
 
+class Seen(NamedTuple):
+    """One process: its program's name, as the kernel has it, and its peak so far, in MB."""
+
+    pid: int
+    program: str
+    peak_mb: float
+
+
 class Memory(NamedTuple):
     """Resident memory of several processes, in MB: the sum now, and the largest single peak."""
 
     total_mb: float
     largest_peak_mb: float
+    processes: tuple[Seen, ...] = ()
 
 
 def children(pid: int) -> list[int]:
@@ -63,14 +72,17 @@ def descendants(pid: int) -> list[int]:
 def memory(pids: Iterable[int]) -> Memory:
     """Return the resident memory of ``pids``; those that are gone count nothing."""
     total = 0
-    largest = 0
+    seen: list[Seen] = []
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
             status = _read(f"/proc/{pid}/status")
             # A zombie has no such lines: the partition leaves an empty string, hence ValueError.
             total += int(status.partition(b"VmRSS:")[2].split(maxsplit=1)[0])
-            largest = max(largest, int(status.partition(b"VmHWM:")[2].split(maxsplit=1)[0]))
-    return Memory(total / _KB_IN_MB, largest / _KB_IN_MB)
+            peak = int(status.partition(b"VmHWM:")[2].split(maxsplit=1)[0])
+            name = status[len(b"Name:\t") : status.index(b"\n")].decode("utf-8", "replace")
+            seen.append(Seen(pid, name, peak / _KB_IN_MB))
+    largest = max((one.peak_mb for one in seen), default=0.0)
+    return Memory(total / _KB_IN_MB, largest, tuple(seen))
 
 
 def proportional_mb(pids: Iterable[int]) -> float:

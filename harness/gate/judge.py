@@ -205,11 +205,12 @@ def _sayer(pair: Pair) -> Callable[..., Finding]:
 
 def _broken_probes(was: CellRecord | None, record: CellRecord) -> list[str]:
     """Return the probes that passed and do no longer, each with its message."""
-    before = {} if was is None else {(one.name, one.variant): one.status for one in was.probes}
+    probes = () if was is None else was.probes
+    before = {(one.name, one.variant, one.cold): one.status for one in probes}
     return [
         f"probe {one.name}: {head_of(one.message or one.status.value)}"
         for one in record.probes
-        if one.status.is_problem and before.get((one.name, one.variant)) is Status.PASS
+        if one.status.is_problem and before.get((one.name, one.variant, one.cold)) is Status.PASS
     ]
 
 

@@ -91,12 +91,30 @@ _state = {"phase": "start"}
 def phase(name: str) -> None:
     """Say that phase ``name`` is entered, so that a crash or a hang is blamed on it."""
     _state["phase"] = name
-    say("phase", phase=name)
+    say("phase", phase=name, at=time.time())
 
 
 def current_phase() -> str:
     """Return the phase that was entered last on this side."""
     return _state["phase"]
+
+
+_others = {}  # type: Dict[int, float]
+
+
+def count_in(pid: int) -> None:
+    """Count the processor time of another process, which works for this one, as well."""
+    _others[pid] = 0.0
+
+
+def cpu_now() -> float:
+    """Return the processor time of this process, and of those counted in, in seconds."""
+    for pid in _others:
+        # One that has ended has no clock any more, and what it had used stays.
+        with contextlib.suppress(OSError):
+            # The clock of another process, as clock_getcpuclockid() makes its number (Linux).
+            _others[pid] = time.clock_gettime(~pid << 3 | 2)
+    return time.process_time() + sum(_others.values())
 
 
 class Stage:
@@ -107,13 +125,100 @@ class Stage:
         self.wall = self.cpu = 0.0
 
     def __enter__(self) -> Stage:  # noqa: PYI034 - typing.Self is of 3.11
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        begin_turn(self.name)
+        self.wall, self.cpu = time.perf_counter(), cpu_now()
         return self
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
-        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         if kind is None:
+            slow_down(self.name, self.wall, self.cpu)
+        wall, cpu = time.perf_counter() - self.wall, cpu_now() - self.cpu
+        if kind is None:
+            end_turn(self.name)
             say("stage", probe=self.probe, name=self.name, wall_s=wall, cpu_s=cpu, n=self.n)
+
+
+TURN_LIMIT_S, BATCHES = 100.0, 10
+_turns = {}  # type: Dict[str, Any]
+"""Where a comparison runs two processes side by side: ``role``, ``folder`` and ``stages``."""
+
+
+def take_turns(asked: Dict[str, str]) -> None:
+    """Do the measured stages in turn with another process, where the request says so.
+
+    Of the two processes of a comparison one works at a time: whatever the machine does meanwhile
+    hits both alike.  The request says ``1 STAGES FOLDER`` to the one that begins and ``2 ...`` to
+    the other; a file in the folder says that one of them is ready, or done.  For a driver whose
+    host is Python: elsewhere R takes the turns.
+    """
+    if asked.get("turns"):
+        # The folder comes last, because its name may have blanks.
+        role, stages, folder = asked["turns"].split(" ", 2)
+        _turns.update(role=int(role), stages=stages.split(","), folder=folder)
+
+
+def _begins(*, swapped: bool) -> bool:
+    return (_turns["role"] == 1) != swapped
+
+
+def _mark(name: str, what: str, role: int) -> str:
+    return os.path.join(_turns["folder"], "%s.%s.%d" % (name, what, role))
+
+
+def begin_turn(stage: str, name: Optional[str] = None, *, swapped: bool = False) -> None:
+    """Wait until it is this process's turn to do a stage, or a part of it with its own name."""
+    if stage not in _turns.get("stages", ()):
+        return
+    name, other = name or stage, 3 - _turns["role"]
+    with open(_mark(name, "ready", _turns["role"]), "w"):
+        pass
+    _wait_for_turn(_mark(name, "ready" if _begins(swapped=swapped) else "done", other))
+
+
+def end_turn(stage: str, name: Optional[str] = None, *, swapped: bool = False) -> None:
+    """Leave the turn to the other process; return when both have had theirs."""
+    if stage not in _turns.get("stages", ()):
+        return
+    name, other = name or stage, 3 - _turns["role"]
+    with open(_mark(name, "done", _turns["role"]), "w"):
+        pass
+    if _begins(swapped=swapped):
+        _wait_for_turn(_mark(name, "done", other))
+
+
+def _wait_for_turn(file: str) -> None:
+    deadline = time.monotonic() + TURN_LIMIT_S
+    while not os.path.exists(file):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the other process never came to " + os.path.basename(file))
+        time.sleep(0.002)
+
+
+_slow = {}  # type: Dict[str, Any]
+"""What is to be slowed down on purpose: ``factor``, and ``clocks`` by stage; empty for nothing."""
+
+
+def slowed(text: str) -> Dict[str, Any]:
+    """Return what the request slows down.
+
+    ``1.2 noop=cpu echo=wall`` makes the stage ``noop`` take 1.2 times its processor time, and
+    ``echo`` 1.2 times its time on the clock on the wall.
+    """
+    if not text:
+        return {}
+    factor, *stages = text.split(" ")
+    return {"factor": float(factor), "clocks": dict(stage.split("=", 1) for stage in stages)}
+
+
+def slow_down(name: str, wall: float, cpu: float) -> None:
+    """Work without use until a stage, which began at those times, has taken what it is to take."""
+    kind = _slow.get("clocks", {}).get(name)
+    if kind is None:
+        return
+    clock, began = (time.perf_counter, wall) if kind == "wall" else (cpu_now, cpu)
+    until = began + _slow["factor"] * (clock() - began)
+    while clock() < until:
+        pass
 
 
 def stages_of(probe: str) -> Callable[..., Stage]:
@@ -128,6 +233,15 @@ def stages_of(probe: str) -> Callable[..., Stage]:
 def say_process_start(entered: float, cpu: float) -> None:
     """Say how long the process took to its first line (``time.time``, ``process_time`` there)."""
     wall = entered - float(os.environ["HARNESS_SPAWNED_AT"])
+    slow = slowed(request().get("slow", ""))
+    if "process_start" in slow.get("clocks", {}):
+        # As slow_down(), from the first line on: what was loaded since is no part of the start.
+        began = time.process_time()
+        until = began + (slow["factor"] - 1.0) * cpu
+        while time.process_time() < until:
+            pass
+        cpu += time.process_time() - began
+        wall += time.time() - entered
     say(
         "stage",
         probe="init",
@@ -141,7 +255,12 @@ def say_process_start(entered: float, cpu: float) -> None:
 def request() -> Dict[str, str]:
     """Return the request."""
     with open(os.environ["HARNESS_REQUEST"], encoding="utf-8") as file:
-        return {str(key): str(value) for key, value in json.load(file).items()}
+        asked = {str(key): str(value) for key, value in json.load(file).items()}
+    _slow.clear()
+    _slow.update(slowed(asked.get("slow", "")))
+    if asked.get("call_seconds"):
+        _state["call_seconds"] = asked["call_seconds"]
+    return asked
 
 
 # --- Errors -----------------------------------------------------------------------------------
@@ -394,6 +513,19 @@ def to_numpy(result: Any) -> Any:
     return np.asarray(result)
 
 
+def convert_module() -> Any:
+    """Return the code of the probe ``convert``, which no other probe loads."""
+    folder = os.path.join(KIT, "convert")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module("harness_convert")
+
+
+def load_convert() -> None:
+    """Have the code of the probe ``convert`` found by whoever imports it."""
+    convert_module()
+
+
 def need_framework(asked: Dict[str, str]) -> None:
     """Refuse what needs a framework in a cell that names none."""
     if not asked.get("framework"):
@@ -407,7 +539,7 @@ def can_be_tried(probe: str, ended: Dict[str, Any]) -> bool:
     """
     if ended["status"] == "pass":
         return True
-    if probe in ("call", "callback", "error", "upstream"):
+    if probe in ("call", "callback", "convert", "error", "transfer", "upstream"):
         return ended["phase"] not in ("start", "bridge", "python")
     return bool(ended["phase"] == "op")
 
@@ -488,8 +620,12 @@ def train(asked: Dict[str, str], parts: Sequence[Any]) -> Dict[str, Any]:
 
 # --- Calls ------------------------------------------------------------------------------------
 
-MOST_CALLS, MOST_ERRORS, FEWEST_CALLS, CALL_SECONDS, CALLBACKS = 1000, 200, 5, 2.0, 4
-"""Repetitions of a small call: at most, at least, and within how many seconds."""
+MOST_CALLS, MOST_ERRORS, FEWEST_CALLS, CALLBACKS = 100000, 2000, 5, 4
+"""Repetitions of a small call: at most, and at least."""
+
+CALL_SECONDS, TRIAL_SECONDS, LONG_SECONDS = 0.5, 0.02, 0.5
+"""How long the repetitions take, a trial that tells how many those are, and one that is too long
+to be made twice."""
 
 PLANTED = "planted: na\u00efve 'q\"uote'"
 """With letters that no locale but UTF-8 has, and both kinds of quotes."""
@@ -562,15 +698,48 @@ def echoed_values() -> Dict[str, Any]:
     }
 
 
+def _repetitions(several: Callable[[int], Any], most: int) -> int:
+    """Return how often to do something that ``several(n)`` does n times."""
+    count, seconds = 0, 0.0
+    while seconds < TRIAL_SECONDS and count < most:
+        count = min(count * 4, most) or 1
+        begin = time.perf_counter()
+        several(count)
+        seconds = time.perf_counter() - begin
+    if seconds < LONG_SECONDS:
+        # Once more: the first may have been disturbed.
+        begin = time.perf_counter()
+        several(count)
+        seconds = min(seconds, time.perf_counter() - begin)
+    whole = float(_state.get("call_seconds", CALL_SECONDS))
+    return max(FEWEST_CALLS, min(most, int(whole / max(seconds / count, 1e-9))))
+
+
 def _repeated(probe: str, name: str, work: Callable[[], Any], most: int) -> None:
     """Time ``work`` as a stage, repeated as often as it may."""
-    begin = time.perf_counter()
-    work()
-    seconds = max(time.perf_counter() - begin, 1e-6)
-    count = max(FEWEST_CALLS, min(most, int(CALL_SECONDS / seconds)))
-    with Stage(probe, name, count):
-        for _ in range(count):
+
+    def several(n: int) -> None:
+        for _ in range(n):
             work()
+
+    count = _repetitions(several, most)
+    if name not in _turns.get("stages", ()):
+        with Stage(probe, name, count):
+            several(count)
+        return
+    # In batches that alternate with the other process's: mine, its, its, mine, ...
+    each = max(1, count // BATCHES)
+    parts = []
+    for batch in range(BATCHES):
+        part, swapped = "%s%d" % (name, batch), batch % 2 == 1
+        begin_turn(name, part, swapped=swapped)
+        wall, cpu = time.perf_counter(), cpu_now()
+        several(each)
+        slow_down(name, wall, cpu)
+        parts.append((time.perf_counter() - wall, cpu_now() - cpu))
+        end_turn(name, part, swapped=swapped)
+    wall, cpu = (sum(part) for part in zip(*parts))
+    say("stage", probe=probe, name=name, wall_s=wall, cpu_s=cpu, n=each * BATCHES, parts=parts)
 
 
 def call_probe(noop: Callable[[], Any], echo: Callable[[Any], Any]) -> Dict[str, Any]:
@@ -598,13 +767,15 @@ def callback_probe(
     heard: Optional[Callable[[int, float], Any]] = None,
     calls: Optional[Callable[[], List[Any]]] = None,
     in_keras: Optional[Callable[[Callable[[int, float], Any], int], Any]] = None,
+    light: Callable[[int, float], Any] = lambda epoch, _loss: epoch,
 ) -> Dict[str, Any]:
     """Do the probe ``callback`` where Python is the host; return its details.
 
     ``call(heard, epochs)`` goes into :func:`call_back`; ``heard`` is a function of R, and
     ``calls()`` returns what it was called with, as R saw it.  Without them the listener is a
     function of Python, as on ``native``.  ``in_keras(heard, epochs)``, where the cell has
-    Keras, goes into :func:`keras_call_back`; it is for the listener of Python.
+    Keras, goes into :func:`keras_call_back`; it is for the listener of Python.  ``light`` is
+    called over and over: a function that does nothing, of the language of ``heard``.
     """
     phase("callback")
     kept = []  # type: List[Any]
@@ -616,6 +787,9 @@ def callback_probe(
     with Stage("callback", "callback", CALLBACKS):
         result = call(heard or own, CALLBACKS)
     details = {"calls": list(kept) if calls is None else calls(), "result": result}
+    count = _repetitions(lambda n: call(light, n), MOST_CALLS)
+    with Stage("callback", "steady_callback", count):
+        call(light, count)
     if in_keras is not None:
         del kept[:]
         with Stage("callback", "keras_fit", CALLBACKS):
@@ -634,7 +808,8 @@ def error_probe(
     catch R's error and returns what :func:`call_failing` does, or raises ``Unsupported``.
     """
     phase("error")
-    seen = python_to_r(PLANTED)
+    with Stage("error", "first_error"):
+        seen = python_to_r(PLANTED)
     _repeated("error", "error", lambda: python_to_r(PLANTED), MOST_ERRORS)
     ended = attempt("error", r_to_python)
     back = ended["details"]

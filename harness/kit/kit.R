@@ -177,6 +177,8 @@ tail_of <- function(text, limit = TEXT_LIMIT) {
 
 state <- new.env()
 state$phase <- "start"
+# What is to be slowed down on purpose: NULL, or a list with `factor` and `clocks` (see slowed()).
+state$slow <- NULL
 
 # Append one event; it is in the file when this returns. Opened anew each time, because Python
 # appends to the same file.
@@ -188,25 +190,104 @@ say <- function(event, ...) {
 # Say that a phase is entered, so that a crash or a hang is blamed on it.
 phase <- function(name) {
   state$phase <- name
-  say("phase", phase = name)
+  say("phase", phase = name, at = as.numeric(Sys.time()))
 }
 
-# Processor time of this process so far, in seconds.
+# Processor time of this process so far, in seconds; a path whose work is done in other processes
+# as well replaces it.
 cpu_now <- function() sum(proc.time()[1:2])
 
 # Evaluate `expr`, time it, and say so when it ends well; what failed is no measurement.
 stage <- function(probe, name, expr, n = 1L) {
+  value <- NULL
+  took <- in_turn(name, timed(name, value <- expr))
+  say("stage", probe = probe, name = name, wall_s = took[["wall"]], cpu_s = took[["cpu"]], n = n)
+  invisible(value)
+}
+
+# Seconds on the clock on the wall, and of the processor, that evaluating `expr` takes.
+timed <- function(name, expr) {
   cpu <- cpu_now()
   wall <- Sys.time()
-  value <- expr
+  force(expr)
+  slow_down(name, as.numeric(wall), cpu)
   wall <- as.numeric(difftime(Sys.time(), wall, units = "secs"))
-  say("stage", probe = probe, name = name, wall_s = max(wall, 0), cpu_s = cpu_now() - cpu, n = n)
-  invisible(value)
+  c(wall = max(wall, 0), cpu = cpu_now() - cpu)
+}
+
+# --- Taking turns ---------------------------------------------------------------------------
+
+# A comparison runs two processes side by side, of which one works at a time: whatever the machine
+# does meanwhile hits both alike. The request says "1 STAGES FOLDER" to the process that begins and
+# "2 ..." to the other; a file in the folder says that one of them is ready, or done.
+TURN_LIMIT_S <- 100
+BATCHES <- 10L
+state$turns <- NULL
+
+turns_of <- function(text) {
+  if (!nzchar(text)) return(NULL)
+  # The folder comes last, because its name may have blanks.
+  parts <- regmatches(text, regexec("^([12]) ([^ ]+) (.*)$", text))[[1L]]
+  list(
+    role = as.integer(parts[[2L]]), stages = strsplit(parts[[3L]], ",")[[1L]],
+    folder = parts[[4L]]
+  )
+}
+
+# Evaluate `expr` when it is this process's turn, and return when the other has had its own, too.
+in_turn <- function(name, expr, stage = name, swapped = FALSE) {
+  if (is.null(state$turns) || !(stage %in% state$turns$stages)) return(expr)
+  mine <- state$turns$role
+  first <- (mine == 1L) != swapped
+  mark <- function(what, role) file.path(state$turns$folder, paste(name, what, role, sep = "."))
+  file.create(mark("ready", mine))
+  wait_for_turn(mark(if (first) "ready" else "done", 3L - mine))
+  value <- expr
+  file.create(mark("done", mine))
+  if (first) wait_for_turn(mark("done", 3L - mine))
+  value
+}
+
+wait_for_turn <- function(file) {
+  deadline <- Sys.time() + TURN_LIMIT_S
+  while (!file.exists(file)) {
+    if (Sys.time() > deadline) stop("the other process never came to ", basename(file))
+    Sys.sleep(0.002)
+  }
+}
+
+# What the request slows down, or NULL: "1.2 noop=cpu echo=wall" makes the stage `noop` take 1.2
+# times its processor time, and `echo` 1.2 times its time on the clock on the wall.
+slowed <- function(text) {
+  if (!nzchar(text)) return(NULL)
+  words <- strsplit(text, " ")[[1L]]
+  clocks <- sub("^.*=", "", words[-1L])
+  names(clocks) <- sub("=.*$", "", words[-1L])
+  list(factor = as.numeric(words[[1L]]), clocks = clocks)
+}
+
+# Work without use until stage `name`, which began at those times, has taken what it is to take.
+slow_down <- function(name, wall, cpu) {
+  if (is.null(state$slow) || !(name %in% names(state$slow$clocks))) return(invisible())
+  on_wall <- state$slow$clocks[[name]] == "wall"
+  clock <- if (on_wall) function() as.numeric(Sys.time()) else cpu_now
+  began <- if (on_wall) wall else cpu
+  until <- began + state$slow$factor * (clock() - began)
+  while (clock() < until) NULL
 }
 
 # Say how long R took to reach the driver's first line (Sys.time() and cpu_now() there).
 say_process_start <- function(entered, cpu) {
   wall <- as.numeric(entered) - as.numeric(Sys.getenv("HARNESS_SPAWNED_AT"))
+  slow <- slowed(request()$slow)
+  if ("process_start" %in% names(slow$clocks)) {
+    # As slow_down(), from the first line on: what was loaded since is no part of the start.
+    began <- cpu_now()
+    until <- began + (slow$factor - 1) * cpu
+    while (cpu_now() < until) NULL
+    cpu <- cpu + cpu_now() - began
+    wall <- wall + as.numeric(Sys.time()) - as.numeric(entered)
+  }
   say("stage", probe = "init", name = "process_start", wall_s = max(wall, 0), cpu_s = cpu, n = 1L)
 }
 
@@ -215,8 +296,14 @@ request <- function() {
   path <- file.path(dirname(Sys.getenv("HARNESS_REQUEST")), "request.dcf")
   fields <- as.list(read.dcf(path, all = FALSE)[1L, ])
   fields <- lapply(fields, function(field) if (is.na(field)) "" else field)
-  wanted <- c("backend", "backends", "plant", "caller_ld_library_path", "cuda", "framework")
+  wanted <- c(
+    "backend", "backends", "plant", "slow", "turns", "call_seconds", "caller_ld_library_path",
+    "cuda", "framework"
+  )
   for (name in setdiff(wanted, names(fields))) fields[[name]] <- ""
+  state$slow <- slowed(fields$slow)
+  state$turns <- turns_of(fields$turns)
+  if (nzchar(fields$call_seconds)) CALL_SECONDS <<- as.numeric(fields$call_seconds)
   fields
 }
 
@@ -248,7 +335,7 @@ need_framework <- function(asked) {
 # need Python alone, training the framework as well.
 can_be_tried <- function(probe, ended) {
   if (ended$status == "pass") return(TRUE)
-  if (probe %in% c("call", "callback", "error", "upstream")) {
+  if (probe %in% c("call", "callback", "convert", "error", "transfer", "upstream")) {
     return(!(ended$phase %in% c("start", "bridge", "python")))
   }
   ended$phase == "op"
@@ -260,7 +347,7 @@ lines_of_calls <- function(calls) {
   lines <- vapply(calls, function(call) substr(deparse(call, nlines = 1L)[[1L]], 1L, 200L), "")
   machinery <- paste0(
     "^(tryCatch|tryCatchList|tryCatchOne|doTryCatch|withCallingHandlers|\\.handleSimpleError|",
-    "h)\\(|^\\(function \\(condition\\)|^kit\\$attempt"
+    "h|in_turn|timed|force)\\(|^\\(function \\(condition\\)|^kit\\$attempt"
   )
   lines <- lines[!grepl(machinery, lines)]
   paste(utils::tail(lines, 40L), collapse = "\n")
@@ -348,6 +435,17 @@ say_identity_of_bridge <- function(package) {
   say("identity", identity = list(bridge = bridge))
 }
 
+# The probe `convert` (see convert/convert.R), in an environment of its own.
+load_convert <- function() {
+  convert <- new.env()
+  convert$child <- new.env()
+  convert$kit <- convert$child$kit <- environment(load_convert)
+  folder <- Sys.getenv("HARNESS_KIT")
+  sys.source(file.path(folder, "child.R"), envir = convert$child)
+  sys.source(file.path(folder, "convert", "convert.R"), envir = convert)
+  convert
+}
+
 # --- The probes `call`, `callback` and `error` ----------------------------------------------
 
 # What a path needs for these probes are functions of R that go over its bridge into the
@@ -355,12 +453,16 @@ say_identity_of_bridge <- function(package) {
 # same for every path on which R is the host. A path that cannot do a part of it calls
 # refuse("unsupported", reason) there.
 
-# Repetitions of a small call: at most this many, at most what fits into so many seconds, and at
-# least so many whatever they take.
-MOST_CALLS <- 1000L
-MOST_ERRORS <- 200L
+# Repetitions of a small call: as many as take so many seconds, by a trial that is long enough for
+# the clock (that of processor time has ticks of a millisecond); at most this many, and at least so
+# many whatever they take.
+MOST_CALLS <- 100000L
+MOST_ERRORS <- 2000L
 FEWEST_CALLS <- 5L
-CALL_SECONDS <- 2
+CALL_SECONDS <- 0.5
+TRIAL_SECONDS <- 0.02
+# What takes this long is not tried again.
+LONG_SECONDS <- 0.5
 CALLBACKS <- 4L
 # With letters that no locale but UTF-8 has, and both kinds of quotes.
 PLANTED <- "planted: na\u00efve 'q\"uote'"
@@ -383,14 +485,41 @@ seconds_of <- function(expr) {
 
 # How often something is repeated that takes so many `seconds` once.
 repetitions <- function(seconds, most) {
-  as.integer(max(FEWEST_CALLS, min(most, floor(CALL_SECONDS / max(seconds, 1e-6)))))
+  as.integer(max(FEWEST_CALLS, min(most, floor(CALL_SECONDS / max(seconds, 1e-9)))))
 }
 
-# Time `work()` as a stage, repeated as often as it may; `seconds` is what it takes once, for
-# those that take so long that trying it out would double the time.
+# Seconds that `work(n)`, which does something n times, takes for each; `seconds` is what one
+# took. The trial grows until the clock can tell, and is made twice: one may have been disturbed.
+seconds_of_each <- function(work, most, seconds = seconds_of(work(1L))) {
+  count <- 1L
+  while (seconds < TRIAL_SECONDS && count < most) {
+    count <- min(count * 4L, most)
+    seconds <- seconds_of(work(count))
+  }
+  if (seconds < LONG_SECONDS) seconds <- min(seconds, seconds_of(work(count)))
+  seconds / count
+}
+
+# Time `work()` as a stage, repeated as often as it may; `seconds` is what it took once.
 repeated <- function(probe, name, work, most, seconds = seconds_of(work())) {
-  count <- repetitions(seconds, most)
-  stage(probe, name, n = count, for (number in seq_len(count)) work())
+  several <- function(n) for (number in seq_len(n)) work()
+  count <- repetitions(seconds_of_each(several, most, seconds), most)
+  if (!(name %in% state$turns$stages)) {
+    return(stage(probe, name, n = count, for (number in seq_len(count)) work()))
+  }
+  # In batches that alternate with the other process's: mine, its, its, mine, ...
+  each <- as.integer(max(1L, count %/% BATCHES))
+  parts <- lapply(seq_len(BATCHES), function(batch) {
+    in_turn(
+      paste0(name, batch), timed(name, for (number in seq_len(each)) work()),
+      stage = name, swapped = batch %% 2L == 0L
+    )
+  })
+  took <- Reduce(`+`, parts)
+  say(
+    "stage", probe = probe, name = name, wall_s = took[["wall"]], cpu_s = took[["cpu"]],
+    n = each * BATCHES, parts = lapply(parts, unname)
+  )
 }
 
 # The probe `call`: `noop()` returns nothing, `echo(value)` its argument, both from Python.
@@ -441,6 +570,10 @@ callback_probe <- function(call_back, in_keras = NULL) {
   result <- NULL
   stage("callback", "callback", n = CALLBACKS, result <- call_back(ears$heard, CALLBACKS))
   details <- list(calls = ears$calls(), result = result)
+  # One call into Python, and from there as many back as it is told.
+  light <- function(epoch, loss) epoch
+  count <- repetitions(seconds_of_each(function(n) call_back(light, n), MOST_CALLS), MOST_CALLS)
+  stage("callback", "steady_callback", n = count, call_back(light, count))
   if (is.null(in_keras)) return(details)
   ears <- listener()
   stage("callback", "keras_fit", n = CALLBACKS, in_keras(ears$heard, CALLBACKS))
@@ -468,7 +601,9 @@ error_probe <- function(raise_error, call_failing, seen = seen_of_error, most = 
   phase("error")
   # Not inside tryCatch(): an error in here would be taken for Python's.
   caught <- NULL
-  took <- seconds_of(tryCatch(raise_error(PLANTED), error = function(e) caught <<- e))
+  took <- seconds_of(stage(
+    "error", "first_error", tryCatch(raise_error(PLANTED), error = function(e) caught <<- e)
+  ))
   if (inherits(caught, "harness_refusal")) stop(caught)
   python_to_r <- if (is.null(caught)) {
     list(raised = FALSE, class = NULL, message = NULL, traceback = NULL)

@@ -223,6 +223,7 @@ class _Builder:
             limits=block.asked.limits,
             network=block.asked.network,
             without_gpu=block.asked.without_gpu,
+            cold=block.asked.cold,
             control=control,
         )
 

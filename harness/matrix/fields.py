@@ -117,6 +117,14 @@ _ASKED: Final[dict[str, Field]] = {
         example="import",
         choices=("skip", "import"),
     ),
+    "cold": Field(
+        kind="flag",
+        doc=(
+            "Whether each cell is started once more before, cold: with the files of its "
+            "environment put out of the memory, for the probe `init` alone; by default not."
+        ),
+        example="true",
+    ),
 }
 
 TABLES: Final[dict[str, dict[str, Field]]] = {

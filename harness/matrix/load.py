@@ -131,6 +131,7 @@ class _Loader:
             else base.limits,
             network=values.get("network", base.network),
             without_gpu=values.get("without_gpu", base.without_gpu),
+            cold=values.get("cold", base.cold),
         )
 
     def _axes(self, node: yaml.Node, table: str) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     network: bool = False
     without_gpu: str = "skip"
+    cold: bool = False
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,14 +99,20 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     implied: bool = False
     without_gpu: str = "skip"
     """What a CUDA cell does on a machine without a GPU: ``skip`` or ``import``."""
+    cold: bool = False
+    """Whether the cell is started once more before, with its files put out of the memory."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of one run, in the order in which the matrix file yields them."""
+    """The cells of one run, in the order in which the matrix file yields them.
+
+    ``whole`` is how many cells the matrix has without a selection; 0 where that is not known.
+    """
 
     matrix: str
     source: str
     cells: tuple[Cell, ...]
+    whole: int = 0
 
 
 _UNSAFE = re.compile(r"[^a-z0-9.\-]+")

@@ -69,6 +69,13 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="When the last run ended: UTC, ISO 8601; null if it was cut short."),
     ] = None
+    whole: Annotated[
+        dict[str, int],
+        Meta(
+            description="How many cells each matrix has without a selection, where that is known: "
+            "where there are more than `planned` has, this is a part of it."
+        ),
+    ] = {}
     planned: Annotated[
         tuple[str, ...],
         Meta(description="Ids of all cells that were planned; each has a record in `cells`."),
@@ -77,6 +84,11 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         tuple[CellRecord, ...],
         Meta(description="One record a cell; a cell that never ran has the status `missing`."),
     ]
+
+    @property
+    def is_part(self) -> bool:
+        """Say whether the plan was a selection or a shard, and others have not been added."""
+        return len(self.planned) < sum(self.whole.values())
 
     def machine_of(self, cell: str) -> Machine:
         """Say where the cell with the id ``cell`` was measured."""

@@ -53,12 +53,28 @@ class End(StrEnum):
     """The command itself could not be started; ``Outcome.message`` says why."""
 
 
+class ProcessPeak(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of the processes of one program in a tree.
+
+    ``role`` is ``host`` for the driver's own process, else the language that the program is of
+    (``python``, ``r``), or ``other``.  ``program`` is the kernel's name of it; ``peak_mb`` the
+    peak of the resident memory in MiB, of the largest of ``count`` processes.  It is looked at
+    while they run, several times a second: one that lives shorter may be missing.
+    """
+
+    role: str
+    program: str
+    peak_mb: float
+    count: int = 1
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ended.
 
     ``signal`` is a name (``SIGSEGV``); a shell's or bubblewrap's 128 + n counts as signal n.
     ``phase`` is the last one that the child wrote; ``max_rss_mb`` the peak of the sum over
-    the process tree.
+    the process tree.  ``ended_at`` is when the command ended, in seconds since the epoch; 0 where
+    it never ran.  ``processes`` are the peaks of memory, program by program.
     """
 
     end: End
@@ -71,3 +87,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stderr_cut: int = 0
     leftovers: int = 0
     message: str | None = None
+    ended_at: float = 0.0
+    processes: tuple[ProcessPeak, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.job import ProcessPeak
 from harness.model.status import Phase, Status
 
 
@@ -25,13 +26,17 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One probe of a cell, as its oracle judged it.
 
-    ``variant`` tells runs of one probe apart (the Keras backend).  ``details`` holds what
-    the oracle looked at: hashes, losses, accuracy, the device read back.
+    ``variant`` tells runs of one probe apart (the Keras backend).  ``version`` is that of the
+    probe: stages of two versions are not of the same work.  ``cold`` marks a process for which
+    the files of the environment had to be read from the disk.  ``details`` holds what the
+    oracle looked at: hashes, losses, accuracy, the device read back.
     """
 
     name: str
     status: Status
+    version: int = 1
     variant: str | None = None
+    cold: bool = False
     phase: Phase | None = None
     message: str | None = None
     stages: tuple[Stage, ...] = ()
@@ -91,6 +96,8 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     resolve_s: float = 0.0
     provision_s: float = 0.0
     max_rss_mb: float = 0.0
+    processes: tuple[ProcessPeak, ...] = ()
+    """The peak of memory of each program of the cell's process tree, the host first."""
     identity: dict[str, Any] = {}
     findings: tuple[str, ...] = ()
     """What was noticed and dealt with, one sentence each (R swapped libpython, ...)."""
@@ -107,3 +114,10 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending = Ending()
     trials: tuple[Trial, ...] = ()
     """Remedies of the cause that were applied, in the order in which they were tried."""
+    attempts: tuple[Status, ...] = ()
+    """How the cell ended each time where it was run several times; the record is of the first."""
+
+    @property
+    def is_flaky(self) -> bool:
+        """Say whether the cell passed at some times and not at others."""
+        return Status.PASS in self.attempts and len(set(self.attempts)) > 1

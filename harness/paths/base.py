@@ -109,6 +109,17 @@ class BuildsForR(Protocol):
 
 
 @runtime_checkable
+class CrossesProcesses(Protocol):
+    """A path whose calls go to another process: how long they take, the clock on the wall says.
+
+    On the others a call is work of the one process, and is timed by its processor time, which a
+    busy machine disturbs less.
+    """
+
+    crosses_processes: bool
+
+
+@runtime_checkable
 class HasNeeds(Protocol):
     """A path some of whose probes need more than others."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
 
 from harness.model.cell import Axes
 from harness.model.environment import Provisioned
@@ -32,7 +33,11 @@ class Probe(Protocol):
 
     name: str
     stages: tuple[str, ...]
-    """Steps that the work goes through, in order; a driver may time others beside them."""
+    """Steps that the work goes through, in order; a driver may time others beside them.
+
+    A probe may have a ``version`` as well, 1 where it has none: it counts up where the work of a
+    stage becomes another, so that no times of two versions are compared.
+    """
 
     def judge(
         self,
@@ -50,6 +55,20 @@ class Probe(Protocol):
         environment, ``None`` where there is none; ``variant`` is the Keras backend.  How the
         process tree ended is not known here: a signal or a time limit outranks the verdict.
         """
+        ...
+
+
+@runtime_checkable
+class BringsFiles(Protocol):
+    """A probe whose work in a cell reads files of its own.
+
+    The cell sees their folder, read-only, as ``$HARNESS_FILES_OF_`` and the probe's name in
+    capitals; they count for the key of a result.
+    """
+
+    @property
+    def files(self) -> Path:
+        """The folder."""
         ...
 
 

@@ -30,6 +30,8 @@ class Call:
     """A call of nothing, and one that returns its argument."""
 
     name = "call"
+    version = 2
+    """2: repeated for half a second, and not at most a thousand times."""
     stages: tuple[str, ...] = ("first_call", "noop", "echo")
 
     def judge(

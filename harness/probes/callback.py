@@ -22,7 +22,8 @@ class Callback:
     """A function with two arguments, called four times; with Keras from a training as well."""
 
     name = "callback"
-    stages: tuple[str, ...] = ("callback",)
+    version = 2
+    stages: tuple[str, ...] = ("callback", "steady_callback")
 
     def judge(
         self,

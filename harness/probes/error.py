@@ -23,7 +23,8 @@ class Error:
     """An exception of Python reaches R, and an error of R reaches Python."""
 
     name = "error"
-    stages: tuple[str, ...] = ("error",)
+    version = 2
+    stages: tuple[str, ...] = ("first_error", "error")
 
     def judge(
         self,

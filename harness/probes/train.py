@@ -47,7 +47,10 @@ class Train:
         "first_step",
         "epoch",
         "evaluate",
+        "steady_step",
     )
+    version = 2
+    """2: with steps that are timed apart, after all else."""
 
     def judge(
         self,

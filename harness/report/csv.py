@@ -84,7 +84,7 @@ def _probe(probe: ProbeRecord | None) -> tuple[str | float | None, ...]:
         return (None,) * 6
     return (
         probe.name,
-        probe.variant,
+        " ".join(filter(None, (probe.variant, "cold" if probe.cold else None))) or None,
         probe.status.value,
         probe.phase and probe.phase.value,
         probe.message,

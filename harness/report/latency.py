@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from statistics import median
+from typing import Final
 
 import msgspec
 
@@ -13,18 +14,25 @@ from harness.model.status import Status
 from harness.report.view import framework_label, ordered, path_label
 from harness.report.words import one_line, signed_seconds
 
+_LANGUAGES: Final = frozenset({"python", "r"})
+"""Roles of processes that are the other language's."""
+
 
 class StageCost(msgspec.Struct, frozen=True, kw_only=True):
     """One stage, in seconds a repetition: medians over the pairs of cells.
 
     ``None`` where the path or the control does not have the stage; ``cost_s`` is the median
-    of the differences within pairs, and a stage that is not there counts as 0.
+    of the differences within pairs, and a stage that is not there counts as 0.  The same of the
+    processor's time, of all processes of the path, where ``None`` is also what was not read.
     """
 
     stage: str
     path_s: float | None
     control_s: float | None
     cost_s: float
+    path_cpu_s: float | None = None
+    control_cpu_s: float | None = None
+    cpu_cost_s: float | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +40,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are the sums over the probe's stages in seconds: medians over ``pairs`` pairs of a
     cell and its control that both passed on the same machine.  ``cost_s`` is the median of
-    path minus control within each pair.
+    path minus control within each pair.  Of a stage that was not repeated equally often on both
+    sides, as often as fits into a time, one repetition counts.
     """
 
     framework: str
@@ -47,24 +56,83 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(results: Results) -> list[Comparison]:
     """Return the comparisons that the results allow, by framework, path and probe."""
-    by_id = {record.id: record for record in results.cells}
-    place = {cell: n for n, other in enumerate(results.elsewhere, 1) for cell in other.cells}
     pairs: dict[tuple[str, str, str], list[tuple[ProbeRecord, ProbeRecord]]] = {}
-    for record in ordered(results):
-        control = by_id.get(record.control or "")
-        # Times of two machines say nothing of a bridge.
-        if control is None or place.get(record.id) != place.get(control.id):
-            continue
+    for record, control in _pairs(results):
         for mine, its in _common_probes(record, control):
-            pairs.setdefault((_framework(record, mine), path_label(record), mine.name), []).append(
-                (mine, its)
-            )
+            name = f"{mine.name}, cold" if mine.cold else mine.name
+            key = (_framework(record, mine), path_label(record), name)
+            pairs.setdefault(key, []).append((mine, its))
     ranks = {key: position for position, key in enumerate(pairs)}
     frameworks = {key[0]: position for position, key in reversed(list(enumerate(pairs)))}
     return [
         _comparison(*key, pairs[key])
         for key in sorted(pairs, key=lambda key: (frameworks[key[0]], ranks[key]))
     ]
+
+
+class MemoryCost(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of a path's processes with one framework, beside its control, in MiB.
+
+    ``host_mb`` and ``others_mb`` are peaks: of the driver's own process, and of the processes
+    of the other language, 0 where it lives in the host.  Shells are not counted.  Medians over
+    ``pairs`` pairs of a cell and its control on the same machine, both of which passed;
+    ``cost_mb`` is that of all processes of the path minus those of the control.
+    """
+
+    framework: str
+    path: str
+    pairs: int
+    host_mb: float
+    others_mb: float
+    control_mb: float
+    cost_mb: float
+
+
+def compare_memory(results: Results) -> list[MemoryCost]:
+    """Return what the paths' processes take, by framework and path."""
+    pairs: dict[tuple[str, str], list[tuple[CellRecord, CellRecord]]] = {}
+    for record, control in _pairs(results):
+        if record.processes and control.processes and _both_passed(record, control):
+            name = framework_label(record.axes.get("framework") or "")
+            pairs.setdefault((name, path_label(record)), []).append((record, control))
+    return [_memory_cost(*key, found) for key, found in pairs.items()]
+
+
+def _memory_cost(
+    framework: str, path: str, pairs: list[tuple[CellRecord, CellRecord]]
+) -> MemoryCost:
+    hosts = [_peaks(mine, {"host"}) for mine, _ in pairs]
+    others = [_peaks(mine, _LANGUAGES) for mine, _ in pairs]
+    controls = [_peaks(its, {"host", *_LANGUAGES}) for _, its in pairs]
+    costs = [host + other - its for host, other, its in zip(hosts, others, controls, strict=True)]
+    return MemoryCost(
+        framework=framework,
+        path=path,
+        pairs=len(pairs),
+        host_mb=median(hosts),
+        others_mb=median(others),
+        control_mb=median(controls),
+        cost_mb=median(costs),
+    )
+
+
+def _peaks(record: CellRecord, roles: Collection[str]) -> float:
+    return sum(one.peak_mb for one in record.processes if one.role in roles)
+
+
+def _both_passed(record: CellRecord, control: CellRecord) -> bool:
+    return record.status is control.status is Status.PASS
+
+
+def _pairs(results: Results) -> Iterator[tuple[CellRecord, CellRecord]]:
+    """Yield each cell with its control, where both were measured on one machine."""
+    by_id = {record.id: record for record in results.cells}
+    place = {cell: n for n, other in enumerate(results.elsewhere, 1) for cell in other.cells}
+    for record in ordered(results):
+        control = by_id.get(record.control or "")
+        # Times of two machines say nothing of a bridge.
+        if control is not None and place.get(record.id) == place.get(control.id):
+            yield record, control
 
 
 def dearest(comparisons: Iterable[Comparison], most: int = 1) -> str:
@@ -85,8 +153,8 @@ def dearest(comparisons: Iterable[Comparison], most: int = 1) -> str:
 def _common_probes(
     record: CellRecord, control: CellRecord
 ) -> list[tuple[ProbeRecord, ProbeRecord]]:
-    theirs = {(probe.name, probe.variant): probe for probe in control.probes}
-    found = ((mine, theirs.get((mine.name, mine.variant))) for mine in record.probes)
+    theirs = {_same(probe): probe for probe in control.probes}
+    found = ((mine, theirs.get(_same(mine))) for mine in record.probes)
     return [
         (mine, its)
         for mine, its in found
@@ -95,6 +163,11 @@ def _common_probes(
         and mine.stages
         and its.stages
     ]
+
+
+def _same(probe: ProbeRecord) -> tuple[str, int, str | None, bool]:
+    """Return what two probes have in common whose times are of the same work."""
+    return probe.name, probe.version, probe.variant, probe.cold
 
 
 def _framework(record: CellRecord, probe: ProbeRecord) -> str:
@@ -111,7 +184,7 @@ def _comparison(
     names = dict.fromkeys(
         stage.name for mine, its in pairs for stage in (*mine.stages, *its.stages)
     )
-    totals = [(_total(mine), _total(its)) for mine, its in pairs]
+    totals = [_totals(mine, its) for mine, its in pairs]
     return Comparison(
         framework=framework,
         path=path,
@@ -126,21 +199,47 @@ def _comparison(
 
 def _stage_cost(name: str, pairs: list[tuple[ProbeRecord, ProbeRecord]]) -> StageCost:
     times = [(_time(mine, name), _time(its, name)) for mine, its in pairs]
+    cpu = [(_cpu_time(mine, name), _cpu_time(its, name)) for mine, its in pairs]
+    differences = [(mine or 0.0) - (its or 0.0) for mine, its in cpu if (mine, its) != (None, None)]
     return StageCost(
         stage=name,
         path_s=_median([mine for mine, _ in times]),
         control_s=_median([its for _, its in times]),
         cost_s=median((mine or 0.0) - (its or 0.0) for mine, its in times),
+        path_cpu_s=_median([mine for mine, _ in cpu]),
+        control_cpu_s=_median([its for _, its in cpu]),
+        cpu_cost_s=median(differences) if differences else None,
     )
 
 
-def _total(probe: ProbeRecord) -> float:
-    return sum(stage.wall_s for stage in probe.stages)
+def _totals(mine: ProbeRecord, its: ProbeRecord) -> tuple[float, float]:
+    """Return the seconds of all stages of both sides, of the same number of repetitions.
+
+    What the control alone did is no cost of the path: it may have got further in the time.
+    """
+    counts = [{stage.name: stage.n for stage in probe.stages} for probe in (mine, its)]
+    uneven = {name for name in counts[0].keys() & counts[1] if counts[0][name] != counts[1][name]}
+    first, second = (
+        sum(
+            stage.wall_s / max(stage.n, 1) if stage.name in uneven else stage.wall_s
+            for stage in probe.stages
+            if stage.name in counts[0]
+        )
+        for probe in (mine, its)
+    )
+    return first, second
 
 
 def _time(probe: ProbeRecord, name: str) -> float | None:
     """Return the seconds of one repetition of a stage, or ``None`` where there is none."""
     times = [stage.wall_s / max(stage.n, 1) for stage in probe.stages if stage.name == name]
+    return sum(times) if times else None
+
+
+def _cpu_time(probe: ProbeRecord, name: str) -> float | None:
+    """Return the same of the processor's time; ``None`` also where it was not read."""
+    known = [(stage.cpu_s, max(stage.n, 1)) for stage in probe.stages if stage.name == name]
+    times = [cpu_s / n for cpu_s, n in known if cpu_s is not None]
     return sum(times) if times else None
 
 

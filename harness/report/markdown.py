@@ -13,8 +13,9 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.report import view
 from harness.report.base import DEFAULTS, Options
+from harness.report.conversions import MEANINGS, columns, names_of_values
 from harness.report.documented import disagreements
-from harness.report.latency import Comparison, compare, dearest
+from harness.report.latency import Comparison, MemoryCost, compare, compare_memory, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
 
@@ -35,7 +36,9 @@ class _Markdown:
             *_problems(results, options.logs),
             *_findings(results),
             *_documented(results, options.logs),
+            *_conversions(results),
             *_latency(results),
+            *_memory(compare_memory(results)),
             *_cells(results, options.logs),
         ]
         return "\n\n".join(block for block in blocks if block) + "\n"
@@ -184,6 +187,22 @@ def _documented(results: Results, logs: str) -> list[str]:
     return ["## Documented against actual", table(heads, rows)]
 
 
+def _conversions(results: Results) -> list[str]:
+    found = columns(results)
+    if not found:
+        return []
+    meaning = "; ".join(f"{code(mark)}: {text(said)}" for mark, said in MEANINGS.items())
+    rows = [
+        (code(value), *(code(column.mark(value)) for column in found))
+        for value in names_of_values(found)
+    ]
+    return [
+        "## What survives",
+        f"Values sent to the other language, and back. {meaning}. Two words: there, and back.",
+        table(("value", *(text(column.name) for column in found)), rows),
+    ]
+
+
 def _latency(results: Results) -> list[str]:
     comparisons = compare(results)
     if not comparisons:
@@ -205,7 +224,10 @@ def _latency(results: Results) -> list[str]:
         )
         for one in comparisons
     ]
-    stage_heads = ("framework", "path", "probe", "stage", "with R", "control", "bridge cost")
+    stage_heads = (
+        *("framework", "path", "probe", "stage"),
+        *("with R", "control", "bridge cost", "CPU with R", "CPU of control", "CPU cost"),
+    )
     stages = [
         (
             *_names(one),
@@ -213,6 +235,9 @@ def _latency(results: Results) -> list[str]:
             _time(stage.path_s),
             _time(stage.control_s),
             signed_seconds(stage.cost_s),
+            _time(stage.path_cpu_s),
+            _time(stage.control_cpu_s),
+            "" if stage.cpu_cost_s is None else signed_seconds(stage.cpu_cost_s),
         )
         for one in comparisons
         for stage in one.stages
@@ -222,9 +247,29 @@ def _latency(results: Results) -> list[str]:
         note,
         table(heads, rows, right="   rrrr"),
         "<details><summary>Every stage, a repetition each</summary>",
-        table(stage_heads, stages, right="    rrr"),
+        table(stage_heads, stages, right="    rrrrrr"),
         "</details>",
     ]
+
+
+def _memory(costs: Sequence[MemoryCost]) -> list[str]:
+    rows = [
+        (
+            text(one.framework),
+            text(one.path),
+            str(one.pairs),
+            megabytes(one.host_mb),
+            megabytes(one.others_mb) if one.others_mb else "",
+            megabytes(one.control_mb),
+            f"{'−' if one.cost_mb < 0 else '+'}{megabytes(abs(one.cost_mb))}",
+        )
+        for one in costs
+    ]
+    if not rows:
+        return []
+    heads = ("framework", "path", "pairs", "host", "other language", "control", "bridge cost")
+    note = "Peaks of resident memory, by process."
+    return ["## Memory", note, table(heads, rows, right="  rrrrr")]
 
 
 def _names(one: Comparison) -> tuple[str, str, str]:

@@ -149,8 +149,9 @@ def framework_label(requirement: str) -> str:
 
 
 def probe_label(probe: ProbeRecord) -> str:
-    """Return a probe's name with its variant: ``train (jax)``."""
-    return one_line(f"{probe.name} ({probe.variant})" if probe.variant else probe.name)
+    """Return a probe's name with its variant: ``train (jax)``, ``init (cold)``."""
+    words = [word for word in (probe.variant, "cold" if probe.cold else None) if word]
+    return one_line(f"{probe.name} ({', '.join(words)})" if words else probe.name)
 
 
 def reason(record: CellRecord) -> str:

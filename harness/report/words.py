@@ -8,6 +8,8 @@ _MINUTE = 60
 _HOUR = 3600
 _MIB_OF_GIB = 1024
 _TENTH_OF_MS_BELOW = 0.01
+_MICROSECONDS_BELOW = 0.001
+_TENTH_OF_US_BELOW = 0.00001
 # Escape sequences first, so that no half of one is left, then every other control character.
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"
@@ -16,9 +18,11 @@ _CONTROL = re.compile(
 
 
 def seconds(value: float) -> str:
-    """Return a time in seconds in the unit that suits it: ``12 ms``, ``14.2 s``, ``3 min 5 s``."""
+    """Return a time in seconds in the unit that suits it: ``65 µs``, ``14.2 s``, ``3 min 5 s``."""
     if value < 0:
         return "−" + seconds(-value)
+    if 0 < value < _MICROSECONDS_BELOW:
+        return f"{value * 1e6:.0f} µs" if value >= _TENTH_OF_US_BELOW else f"{value * 1e6:.1f} µs"
     if value < _TENTH_OF_MS_BELOW:
         return f"{value * 1000:.1f} ms"
     if value < 1:

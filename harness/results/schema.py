@@ -30,11 +30,19 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     "ProbeRecord": {
         "name": "Name of the probe: `init`.",
         "status": "How the probe ended.",
+        "version": "Version of the probe: stages of two versions are not of the same work.",
         "variant": "What tells runs of one probe apart: the Keras backend; null otherwise.",
+        "cold": "True for a start with the environment's files put out of the page cache before.",
         "phase": "Where the probe got to; null where it passed.",
         "message": "Why the probe did not pass, in one sentence.",
         "stages": "The timed steps, in the order in which they ran.",
         "details": "What the oracle looked at: hashes, losses, accuracy, device.",
+    },
+    "ProcessPeak": {
+        "role": "`host` for the driver's own process, else `python`, `r` or `other`.",
+        "program": "The kernel's name of the program.",
+        "peak_mb": "Peak of the resident memory in MiB, of the largest of its processes.",
+        "count": "How many processes of the program there were in this role.",
     },
     "Ending": {
         "exit_code": "Exit status; null where a signal ended the process.",
@@ -55,6 +63,7 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "resolve_s": "Seconds that resolving its packages took.",
         "provision_s": "Seconds that providing its R and Python took.",
         "max_rss_mb": "Peak of the resident memory in MiB, summed over its processes.",
+        "processes": "Peak of the memory of each program of the process tree, the host first.",
         "identity": "Interpreter, libraries and versions as read back from inside the cell; "
         "`comes_from` says whose R and Python they are (`machine`, `debian:sid`); `bridge_tree` "
         "what the bridge was built from, where it was built for the cell.",
@@ -69,6 +78,8 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "ending": "How the cell's processes ended.",
         "trials": "Remedies of the cause that were applied to the cell, in the order in which "
         "they were tried.",
+        "attempts": "How the cell ended each time where it was run several times; the record is "
+        "of the first.",
     },
     "Trial": {
         "remedy": "Id of the remedy in the catalogue of causes.",

@@ -13,7 +13,7 @@ from harness.model.environment import Provisioned
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
-from harness.probes.base import last_phase, merged_identity, said, stages_of
+from harness.probes.base import Probe, last_phase, merged_identity, said, stages_of
 from harness.workflow.registry import probe as find_probe
 
 _STDERR_TAIL = 4000
@@ -78,15 +78,21 @@ def judge_probes(  # noqa: PLR0913 - what is judged, and what it is judged by
             records.append(_stopped(name, heard, verdict, variant, never_ran=interrupted))
             interrupted = True
             continue
-        record = find_probe(name).judge(
+        probe = find_probe(name)
+        record = probe.judge(
             heard.events,
             axes=cell.axes,
             provisioned=ready,
             control=_same_probe(control, name, variant),
             variant=variant,
         )
-        records.append(record)
+        records.append(msgspec.structs.replace(record, version=version_of(probe)))
     return tuple(records)
+
+
+def version_of(probe: Probe) -> int:
+    """Return the version of a probe; one that states none has its first."""
+    return int(getattr(probe, "version", 1))
 
 
 def _stopped(

@@ -11,7 +11,9 @@ import msgspec
 import harness
 from harness.model.cell import SOURCE, Cell
 from harness.paths.base import BuildsForR, IntegrationPath
+from harness.probes.base import BringsFiles
 from harness.workflow.planning import bridge_of
+from harness.workflow.registry import probe as find_probe
 
 
 def cell_key(cell: Cell, path: IntegrationPath, cran: str = "", tree: str = "") -> str:
@@ -24,14 +26,26 @@ def cell_key(cell: Cell, path: IntegrationPath, cran: str = "", tree: str = "") 
     Limits do not count: a cell that ended within them ends the same within wider ones, and
     one that did not is run again with ``--fresh``.
     """
-    asked = (cell.axes, cell.probes, cell.network, cell.without_gpu)
+    asked = (cell.axes, cell.probes, cell.network, cell.without_gpu, cell.cold)
     digest = hashlib.blake2b(msgspec.json.encode(asked), digest_size=8)
     digest.update(_digest_of(kit_folder()).encode())
     digest.update(_digest_of(path.files).encode())
+    for folder in files_of(cell).values():
+        digest.update(_digest_of(folder).encode())
     if isinstance(path, BuildsForR) or _is_built(cell, path):
         digest.update(cran.encode())
     digest.update(tree.encode())
     return digest.hexdigest()
+
+
+def files_of(cell: Cell) -> dict[str, Path]:
+    """Return the folders that the probes of a cell read, by the variable that names each to it."""
+    found = {name: find_probe(name) for name in cell.probes}
+    return {
+        f"HARNESS_FILES_OF_{name.upper()}": probe.files
+        for name, probe in found.items()
+        if isinstance(probe, BringsFiles)
+    }
 
 
 def _is_built(cell: Cell, path: IntegrationPath) -> bool:

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +17,18 @@ import msgspec
 from harness.execute.classify import Verdict, classify
 from harness.execute.environment import base_environment
 from harness.execute.events import read_events
+from harness.execute.pages import Pages, put_out_of_memory
 from harness.execute.sandbox import run as run_job
 from harness.model.cell import Cell
 from harness.model.environment import Provisioned
-from harness.model.job import Bind, Job, Outcome
+from harness.model.job import Bind, End, Job, Outcome, ProcessPeak
 from harness.model.record import CellRecord, Ending, ProbeRecord
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
 from harness.provision.gpu import devices, gpu, why_unavailable
 from harness.workflow.bridges import identity_of
 from harness.workflow.judging import Said, judge_probes
-from harness.workflow.keys import kit_folder
+from harness.workflow.keys import files_of, kit_folder
 from harness.workflow.naming import without_places
 from harness.workflow.preparing import Prepared, provisioned
 from harness.workflow.request import write_request
@@ -45,7 +46,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``control`` is the record of the cell's control where there is one; ``folder`` gets the
     logs; ``on_phase`` is told of each phase as it is entered.  ``variables`` are set for this
-    cell beside those of its path, and ``unset`` taken away.
+    cell beside those of its path, and ``unset`` taken away.  ``request`` are further fields of
+    what the driver is asked, and ``shared`` is a folder that it may write to beside its own.
     """
 
     cell: Cell
@@ -57,6 +59,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     on_phase: Callable[[str], None]
     variables: dict[str, str] = {}
     unset: tuple[str, ...] = ()
+    request: dict[str, str] = {}
+    shared: Path | None = None
 
 
 def refused(cell: Cell, path: IntegrationPath) -> CellRecord | None:
@@ -117,10 +121,15 @@ def measure(measurement: Measurement) -> CellRecord:
     variants = (None,) if framework is None or not framework.backends else framework.backends
     record = _record(cell, status=Status.PASS, lock=ready.python.lock.digest, **times)
     for variant in variants:
-        part = _run_variant(measurement, ready, variant, many=len(variants) > 1)
-        record = _joined(record, part)
+        starts = (True, False) if cell.cold else (False,)
+        for cold in starts:
+            part = _run_variant(measurement, ready, variant, many=len(variants) > 1, cold=cold)
+            record = _joined(record, part)
         if measurement.cancel.is_set():
             break
+    # Whoever looks for a probe by its name is to find the one that was asked for.
+    probes = tuple(sorted(record.probes, key=lambda probe: probe.cold))
+    record = msgspec.structs.replace(record, probes=probes)
     identity = {**record.identity, "comes_from": _sources_of(ready)}
     if tree is not None:
         identity["bridge_tree"] = identity_of(tree)
@@ -140,14 +149,22 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _run_variant(
-    measurement: Measurement, ready: Provisioned, variant: str | None, *, many: bool
+    measurement: Measurement,
+    ready: Provisioned,
+    variant: str | None,
+    *,
+    many: bool,
+    cold: bool = False,
 ) -> _Part:
     cell, path, folder = measurement.cell, measurement.path, measurement.folder
-    suffix = f".{variant}" if many else ""
+    suffix = (f".{variant}" if many else "") + (".cold" if cold else "")
+    if cold:
+        cell = msgspec.structs.replace(cell, probes=("init",))
     work = folder / f"work{suffix}"
     (work / "home").mkdir(parents=True)
     events = work / "events.jsonl"
-    write_request(work, cell, ready, variant, seed=SEED, epochs=EPOCHS)
+    further = measurement.request
+    write_request(work, cell, ready, variant, seed=SEED, epochs=EPOCHS, further=further)
     launch = path.launch(cell.axes, ready, path.files)
     source = ready.bridge_source
     env = {
@@ -162,20 +179,23 @@ def _run_variant(
         "HARNESS_EVENTS": str(events),
         **({} if ready.python.overlay is None else {"PYTHONPATH": str(ready.python.overlay)}),
         **({} if source is None else {"HARNESS_BRIDGE_SOURCE": str(source)}),
+        **{name: str(folder) for name, folder in files_of(cell).items()},
         **({} if ready.r is None else ready.r.env),
         **launch.env,
         **measurement.variables,
     }
     env = {name: value for name, value in env.items() if name not in measurement.unset}
-    binds = [*ready.python.binds, kit_folder(), path.files]
+    binds = [*ready.python.binds, kit_folder(), path.files, *files_of(cell).values()]
     binds += () if source is None else (source,)
     binds += () if ready.r is None else ready.r.binds
+    shared = measurement.shared
+    writable = [Bind(place, writable=True) for place in (work, shared) if place is not None]
     job = Job(
         argv=launch.argv,
         env=env,
         cwd=work,
         root=ready.root,
-        binds=(*(Bind(bind) for bind in binds), Bind(work, writable=True)),
+        binds=(*(Bind(bind) for bind in binds), *writable),
         events=events,
         stdout=folder / f"stdout{suffix}",
         stderr=folder / f"stderr{suffix}",
@@ -183,6 +203,7 @@ def _run_variant(
         network=cell.network,
     )
     _keep_what_is_run(folder, suffix, job, path)
+    pages = put_out_of_memory(_files_of(ready)) if cold else None
     outcome = run_job(
         job,
         measurement.cancel,
@@ -190,9 +211,10 @@ def _run_variant(
         on_phase=measurement.on_phase,
     )
     log = read_events(events)
+    heard = with_teardown(log.events, outcome)
     stderr = job.stderr.read_bytes()[-20_000:].decode("utf-8", errors="replace")
     verdict = classify(outcome, log.events, stderr)
-    said = Said.of(log.events, stderr)
+    said = Said.of(heard, stderr)
     probes = judge_probes(
         cell,
         path,
@@ -202,10 +224,40 @@ def _run_variant(
         verdict=verdict,
         variant=variant,
     )
+    if pages is not None:
+        probes = tuple(_started_cold(probe, pages) for probe in probes)
     with suppress(OSError):
         events.replace(folder / f"events{suffix}.jsonl")
     shutil.rmtree(work, ignore_errors=True)
     return _Part(probes=probes, verdict=verdict, outcome=outcome, said=said)
+
+
+def with_teardown(
+    events: Sequence[Mapping[str, Any]], outcome: Outcome
+) -> tuple[Mapping[str, Any], ...]:
+    """Add the stage ``teardown`` of ``init``: from where the driver said so to the process's end.
+
+    Only the harness sees that end.  There is none where the process was ended, or did not say
+    when its last phase began.
+    """
+    began = [event.get("at") for event in events if event.get("phase") == Phase.TEARDOWN.value]
+    if outcome.end is not End.EXITED or not began or not isinstance(began[-1], int | float):
+        return tuple(events)
+    wall_s = max(outcome.ended_at - began[-1], 0.0)
+    stage = {"event": "stage", "probe": "init", "name": "teardown", "wall_s": wall_s, "n": 1}
+    return (*events, stage)
+
+
+def _files_of(ready: Provisioned) -> tuple[Path, ...]:
+    """Return the folders whose files a cell reads while it starts."""
+    r = () if ready.r is None else ready.r.binds
+    root = () if ready.root is None else (ready.root,)
+    return (*ready.python.binds, *r, *root)
+
+
+def _started_cold(probe: ProbeRecord, pages: Pages) -> ProbeRecord:
+    details = {**probe.details, "pages": msgspec.to_builtins(pages)}
+    return msgspec.structs.replace(probe, cold=True, details=details)
 
 
 def _joined(record: CellRecord, part: _Part) -> CellRecord:
@@ -230,6 +282,7 @@ def _joined(record: CellRecord, part: _Part) -> CellRecord:
         **changes,
         wall_s=round(record.wall_s + outcome.wall_s, 3),
         max_rss_mb=round(max(record.max_rss_mb, outcome.max_rss_mb), 1),
+        processes=_peaks(record.processes, outcome.processes),
         identity=part.said.identity or record.identity,
         findings=tuple(dict.fromkeys((*record.findings, *part.said.findings))),
         probes=(*record.probes, *part.probes),
@@ -241,6 +294,16 @@ def _joined(record: CellRecord, part: _Part) -> CellRecord:
             leftovers=record.ending.leftovers + outcome.leftovers,
         ),
     )
+
+
+def _peaks(*trees: tuple[ProcessPeak, ...]) -> tuple[ProcessPeak, ...]:
+    """Return the largest of each program's peaks over several process trees."""
+    found: dict[tuple[str, str], ProcessPeak] = {}
+    for one in (process for tree in trees for process in tree):
+        known = found.get((one.role, one.program))
+        if known is None or one.peak_mb > known.peak_mb:
+            found[one.role, one.program] = one
+    return tuple(found.values())
 
 
 def _sources_of(ready: Provisioned) -> dict[str, str]:

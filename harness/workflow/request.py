@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.model.cell import Cell
 from harness.model.environment import Provisioned
 
 
-def write_request(
+def write_request(  # noqa: PLR0913 - each is a part of the request
     folder: Path,
     cell: Cell,
     provisioned: Provisioned,
@@ -17,8 +18,12 @@ def write_request(
     *,
     seed: int,
     epochs: int,
+    further: Mapping[str, str] | None = None,
 ) -> None:
-    """Write ``request.json`` and ``request.dcf``, whose fields are all texts."""
+    """Write ``request.json`` and ``request.dcf``, whose fields are all texts.
+
+    ``further`` are fields beside those that every request has.
+    """
     framework = cell.axes.framework
     versions = provisioned.python.lock.versions
     name = "" if framework is None else framework.name
@@ -41,6 +46,7 @@ def write_request(
         # The cell's environment holds none: what R adds to it is what the path must deal with.
         "caller_ld_library_path": "",
         "plant": "",
+        **(further or {}),
     }
     (folder / "request.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     record = "".join(f"{key}: {value}\n" for key, value in fields.items() if value)

@@ -60,7 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``bridges`` are what the user named for each path; the plan has them already.  ``anew`` are
     cells that are run whatever has a result, as ``fresh`` does for all.  ``report`` is off for a
     run that is a step of something else, which says itself what came of it.  With ``remedies``,
-    what the catalogue of causes advises for the cells that did not pass is tried.
+    what the catalogue of causes advises for the cells that did not pass is tried.  A cell that
+    does not pass is run ``again`` so many times, to see whether it does so each time.
     """
 
     results: Path
@@ -73,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anew: frozenset[str] = frozenset()
     report: bool = True
     remedies: bool = False
+    again: int = 0
 
 
 def run_plan(plan: Plan, settings: Settings) -> int:
@@ -202,7 +204,9 @@ class _Run:
             }
             for cell in self.plan.cells
         ]
-        self.journal.append("planned", cells=cells, partial=self.settings.partial)
+        self.journal.append(
+            "planned", cells=cells, partial=self.settings.partial, whole=self.plan.whole
+        )
 
     def _tasks(self, todo: list[Cell]) -> list[Task]:
         """Return what is to be done: things to prepare once, and the cells that need them."""
@@ -278,17 +282,7 @@ class _Run:
         self.display.cell_started(cell.id)
         self.journal.append("cell-started", id=cell.id, key=self.keys[cell.id], at=_now())
         try:
-            record = refusal or measure(
-                Measurement(
-                    cell=cell,
-                    path=path,
-                    prepared=preparation.of_cell(cell, path),
-                    control=None if cell.control is None else self.known.get(cell.control),
-                    folder=self.settings.results / "cells" / cell.id,
-                    cancel=self.cancel,
-                    on_phase=partial(self.display.cell_phase, cell.id),
-                )
-            )
+            record = refusal or self._measured(cell, path, preparation)
         except HarnessError:
             # The disk is full, or the like: no other cell would fare better.
             raise
@@ -300,6 +294,30 @@ class _Run:
         self.known[cell.id] = record
         self.journal.append("cell-finished", record=record)
         self.display.cell_finished(record)
+
+    def _measured(self, cell: Cell, path: IntegrationPath, preparation: Preparation) -> CellRecord:
+        """Run a cell, and again where it does not pass and that was asked for."""
+        folder = self.settings.results / "cells" / cell.id
+        measurement = Measurement(
+            cell=cell,
+            path=path,
+            prepared=preparation.of_cell(cell, path),
+            control=None if cell.control is None else self.known.get(cell.control),
+            folder=folder,
+            cancel=self.cancel,
+            on_phase=partial(self.display.cell_phase, cell.id),
+        )
+        record = measure(measurement)
+        attempts = [record.status]
+        for number in range(2, self.settings.again + 2 if record.status.is_problem else 2):
+            other = msgspec.structs.replace(measurement, folder=folder / f"attempt-{number}")
+            status = measure(other).status
+            if self.cancel.is_set():
+                break
+            attempts.append(status)
+        if len(attempts) > 1:
+            record = msgspec.structs.replace(record, attempts=tuple(attempts))
+        return record
 
     def _prove(self) -> None:
         """Try the remedies of the cells that did not pass."""

@@ -94,6 +94,14 @@ def series_of(
     )
 
 
+def with_value(cell: Cell, axis: str, text: str) -> Cell:
+    """Return a cell with another value on one of its ordered axes, or with a package pinned.
+
+    Raises ``ValueError`` with what is wrong with ``text``.
+    """
+    return _at(cell, axis, _canonical(text.strip(), cell, axis))
+
+
 _EXAMPLES: Final = {
     "r": "4.2.2,4.5.0",
     "bridge": "'every >=1.28'",

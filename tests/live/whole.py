@@ -44,9 +44,12 @@ class Whole:
         plant: str = "",
         limits: Limits = Limits(),  # noqa: B008 - frozen
         path: IntegrationPath | None = None,
+        cold: bool = False,
     ) -> CellRecord:
         """Return the record of a cell; skip the test where something that it needs is not here."""
-        key = f"{cell_id(axes)}.{'-'.join(probes)}.{plant}.{'' if path is None else id(path)}"
+        key = (
+            f"{cell_id(axes)}.{'-'.join(probes)}.{plant}.{'' if path is None else id(path)}.{cold}"
+        )
         if key not in self.records:
             control = None
             if axes.path != "native":
@@ -57,6 +60,7 @@ class Whole:
                 probes=probes,
                 limits=limits,
                 control=None if control is None else control.id,
+                cold=cold,
             )
             self.records[key] = self._run(cell, path or paths()[axes.path], control, plant)
         record = self.records[key]

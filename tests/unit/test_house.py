@@ -138,4 +138,6 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     }
     facts = (ROOT / "matrices" / "support").glob("*.yaml")
     there |= {f"harness/support/data/{path.name}" for path in facts}
+    fixtures = (ROOT / "matrices" / "fixtures").glob("*.yaml")
+    there |= {f"harness/probes/convert/fixtures/{path.name}" for path in fixtures}
     assert packed == there

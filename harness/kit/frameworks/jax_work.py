@@ -135,6 +135,11 @@ def train(
         chances = jax.jit(lambda weights, x: jax.nn.softmax(model(weights, x)))(weights, held_back)
         table = np.asarray(chances)
         right = int((table.argmax(axis=1) == parts[3]).sum())
+    with stage("steady_step", len(batches)):
+        for batch in batches:
+            count += 1
+            weights, first, second, loss = adam(weights, first, second, float(count), *batch)
+            float(loss)
     return {
         "losses": losses,
         "accuracy": right / len(parts[3]),

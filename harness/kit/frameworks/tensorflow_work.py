@@ -102,6 +102,10 @@ def train(
             chances = tf.nn.softmax(model(xt))
             same = tf.equal(tf.argmax(chances, 1, tf.int32), yt)
             right = int(tf.reduce_sum(tf.cast(same, tf.int32)))
+        with stage("steady_step", len(batches)):
+            for batch_x, batch_y in batches:
+                number += 1
+                step(number, batch_x, batch_y)
     return {
         "losses": losses,
         "accuracy": right / len(parts[3]),

@@ -72,6 +72,9 @@ def train(
     with stage("evaluate"), torch.no_grad():
         chances = torch.softmax(model(xt), dim=1)
         right = (chances.argmax(dim=1) == yt).sum().item()
+    with stage("steady_step", len(batches)):
+        for batch in batches:
+            step(*batch)
     return {
         "losses": losses,
         "accuracy": right / len(yt),

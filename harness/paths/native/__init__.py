@@ -17,7 +17,9 @@ class Native:
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "call", "callback", "error", "train"})
+    probes: frozenset[str] = frozenset(
+        {"init", "call", "callback", "convert", "error", "train", "transfer"}
+    )
     files = Path(__file__).parent
 
     def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002

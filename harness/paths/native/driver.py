@@ -10,6 +10,7 @@ ENTERED, CPU = time.time(), time.process_time()
 sys.path.insert(0, os.environ["HARNESS_KIT"])
 
 import harness_kit as kit  # noqa: E402
+import harness_transfer  # noqa: E402
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     asked = kit.request()
     probes = asked["probes"].split(",")
     kit.prepare(asked)
+    kit.take_turns(asked)
     kit.phase("python")
     with kit.Stage("init", "identity"):
         kit.say_identity_of_python()
@@ -79,7 +81,31 @@ def train(asked):
     return details
 
 
-WORK = {"call": call, "callback": callback, "error": error, "train": train}
+def transfer(_asked):
+    """Copy values in memory: nothing is crossed."""
+    return harness_transfer.transfer_probe(harness_transfer.Crossing())
+
+
+def convert(_asked):
+    """Hand each value to a function and take it back; R's values there is no R to make."""
+    values = kit.convert_module()
+    if values.is_child():
+        values.carry(lambda name, *arguments: getattr(values, name)(*arguments))
+        return {}
+    kit.phase("convert")
+    with kit.Stage("convert", "values"):
+        command = [sys.executable, os.path.abspath(__file__)]
+        return values.supervise(command, only=("python",), why_not="the path native has no R")
+
+
+WORK = {
+    "transfer": transfer,
+    "call": call,
+    "callback": callback,
+    "convert": convert,
+    "error": error,
+    "train": train,
+}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class Reticulate:
     r_packages: tuple[str, ...] = ("reticulate",)
     transports: tuple[str, ...] = ()
     probes: frozenset[str] = frozenset(
-        {"init", "call", "callback", "error", "train", "seed", "upstream"}
+        {"init", "call", "callback", "convert", "error", "transfer", "train", "seed", "upstream"}
     )
     files = Path(__file__).parent
 

@@ -132,6 +132,31 @@ do_error <- function() {
   )
 }
 
+# The probe `transfer`: arrays, as reticulate's documentation has it: a vector without extents
+# would become a list.
+do_transfer <- function() {
+  transfer <- new.env()
+  transfer$kit <- kit
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+  python <- import("harness_transfer")
+  transfer$transfer_probe(list(
+    why_not = function(kind) python$why_not(kind),
+    prepare = function(kind, values) if (is.numeric(values)) array(values) else values,
+    put = function(kind, values) python$hold(kind, values),
+    get = function(kind) python$give(kind),
+    hash = function(kind) python$held_hash(kind),
+    address = function(kind) python$address(kind)
+  ))
+}
+
+# The probe `convert`, by functions of a module, as in `call`.
+do_convert <- function() {
+  convert <- kit$load_convert()
+  kit$py$load_convert()
+  python <- import("harness_convert")
+  convert$convert_probe(asked, function(name, ...) python[[name]](...))
+}
+
 # The documented examples of this path, as they are written and as corrected.
 do_seed <- function() {
   examples <- new.env()
@@ -196,7 +221,9 @@ train <- function() {
 ended <- kit$attempt("init", init())
 if ("init" %in% probes) kit$say_probe("init", ended)
 work_of <- list(
-  call = do_call, callback = do_callback, error = do_error, train = train, seed = do_seed,
+  call = do_call, callback = do_callback, convert = do_convert, error = do_error,
+  transfer = do_transfer,
+  train = train, seed = do_seed,
   upstream = do_upstream
 )
 for (probe in intersect(probes, names(work_of))) {

@@ -107,5 +107,11 @@ train <- function(parts, epochs, seed, place) {
     table <- kit$py$to_numpy(chances)
     accuracy <- mean(max.col(table) - 1L == parts$y_test)
   })
+  kit$stage("train", "steady_step", n = length(batches), {
+    for (batch in batches) {
+      count <- count + 1L
+      step(count, batch)
+    }
+  })
   list(losses = losses, accuracy = accuracy, device = kit$py$framework("jax")$device_of(chances))
 }

@@ -74,6 +74,12 @@ train_there <- function(parts, epochs, seed) {
     chances <- tf$nn$softmax(model(x_test))
     accuracy <- mean(max.col(chances$numpy()) - 1L == parts$y_test)
   })
+  kit$stage("train", "steady_step", n = length(batches_x), {
+    for (at in seq_along(batches_x)) {
+      number <- number + 1L
+      step(number, batches_x[[at]], batches_y[[at]])
+    }
+  })
   list(
     losses = losses, accuracy = accuracy,
     device = kit$py$framework("tensorflow")$device_of(chances)

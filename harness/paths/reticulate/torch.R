@@ -43,5 +43,8 @@ train <- function(parts, epochs, seed, place) {
     table <- chances$cpu()$numpy()
     accuracy <- mean(max.col(table) - 1L == parts$y_test)
   })
+  kit$stage("train", "steady_step", n = length(batches_x), {
+    for (number in seq_along(batches_x)) step(number)
+  })
   list(losses = losses, accuracy = accuracy, device = as.character(chances$device))
 }

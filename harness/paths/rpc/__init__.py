@@ -23,11 +23,14 @@ class Rpc:
 
     name = "rpc"
     uses_r = True
+    crosses_processes = True
     # Each transport has a package of its own, and `socket` none: no one axis fits them.
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ("Rserve", "curl", "pbdZMQ")
     transports: tuple[str, ...] = tuple(_REQUIREMENTS)
-    probes: frozenset[str] = frozenset({"init", "train", "call", "callback", "error"})
+    probes: frozenset[str] = frozenset(
+        {"init", "train", "call", "callback", "convert", "error", "transfer"}
+    )
     files = Path(__file__).parent
 
     def requirements(self, axes: Axes) -> tuple[str, ...]:

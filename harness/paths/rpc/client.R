@@ -36,7 +36,7 @@ start_server <- function(transport, token) {
     stop_ended(server$process, "before it was ready")
   }
   ready <- kit$from_json(kit$read_text(ready))
-  server$cpu <- server$cpu + ready$cpu_s
+  server$cpu <- ready$cpu_s
   ready
 }
 
@@ -78,7 +78,7 @@ call_server <- function(name, ...) {
   message <- list(kind = "call", name = name, args = list(...), phase = kit$state$phase)
   repeat {
     reply <- exchange(message)
-    if (is.numeric(reply[["cpu_us"]])) server$cpu <- server$cpu + reply[["cpu_us"]] / 1e6
+    if (is.numeric(reply[["cpu_us"]])) server$cpu <- reply[["cpu_us"]] / 1e6
     message <- switch(
       reply[["kind"]],
       result = return(reply[["value"]]),

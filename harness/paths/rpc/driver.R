@@ -121,6 +121,45 @@ do_callback <- function() {
   )
 }
 
+# The probe `transfer`: raw arrays, and texts as JSON.
+do_transfer <- function() {
+  transfer <- new.env()
+  transfer$kit <- kit
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+  transfer$transfer_probe(list(
+    why_not = function(kind) call_server("transfer_why_not", kind),
+    prepare = function(kind, values) values,
+    put = function(kind, values) {
+      texts <- if (kind == "frame") values$s else values
+      # Eight letters, two quotes, a comma and a blank each.
+      if (is.character(texts) && length(texts) * 12 > LARGEST_TEXT) {
+        kit$refuse("unsupported", sprintf(
+          "texts cross as JSON, of which a message takes %d MiB at most", LARGEST_TEXT %/% 2^20
+        ))
+      }
+      call_server("transfer_hold", kind, if (is.data.frame(values)) as.list(values) else values)
+    },
+    get = function(kind) {
+      got <- call_server("transfer_give", kind)
+      if (kind == "strings") return(unlist(got))
+      if (kind != "frame") return(got)
+      data.frame(x = got$x, i = got$i, s = unlist(got$s), stringsAsFactors = FALSE)
+    },
+    hash = function(kind) call_server("transfer_hash", kind),
+    mark = function() call_server("transfer_mark"),
+    grown = function(mark) call_server("transfer_grown", mark)
+  ))
+}
+
+# The probe `convert`; what a message has no place for is refused.
+do_convert <- function() {
+  convert <- kit$load_convert()
+  convert$convert_probe(
+    asked, function(name, ...) call_server(paste0("convert_", name), ...),
+    refuses = function(condition) inherits(condition, "WireError")
+  )
+}
+
 do_error <- function() {
   kit$error_probe(
     function(text) call_server("raise_error", text),
@@ -131,7 +170,10 @@ do_error <- function() {
 ended <- attempt("init", init())
 if ("init" %in% probes) kit$say_probe("init", ended)
 last <- list(name = "init", ended = ended)
-work_of <- list(call = do_call, callback = do_callback, error = do_error, train = train)
+work_of <- list(
+  call = do_call, callback = do_callback, convert = do_convert, error = do_error,
+  transfer = do_transfer, train = train
+)
 for (probe in intersect(probes, names(work_of))) {
   tried <- kit$can_be_tried(probe, ended)
   last <- list(name = probe, ended = if (tried) attempt(probe, work_of[[probe]]()) else ended)

@@ -18,6 +18,7 @@ import os  # noqa: E402
 sys.path.insert(0, os.environ["HARNESS_KIT"])
 
 import harness_kit as kit  # noqa: E402
+import harness_transfer  # noqa: E402
 import server  # noqa: E402
 
 # Defined in the R that serves, beside the kit.
@@ -46,8 +47,17 @@ make <- function() {
   held$data <- kit$make_data()
   held$parts <- kit$split_data(held$data)
 }
+transfer <- new.env()
+transfer$kit <- kit
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+take <- transfer$take
+light <- function(epoch, loss) epoch
 accuracy <- function(chances) mean(max.col(chances) - 1L == as.integer(held$parts$y_test))
 """
+
+CONVERT = """convert <- kit$load_convert()
+convert_take <- convert$take; convert_give_back <- convert$give_back
+convert_make <- convert$make; convert_check <- convert$check"""
 
 LISTEN = "ears <- kit$listener(); heard <- ears$heard"
 
@@ -76,6 +86,8 @@ class Bridge:
             "r": {"version": version, "home": self.evaluate("R.home()")},
         }
         kit.say("identity", identity=identity)
+        # Rserve serves each client in a process of its own, which does half of the work.
+        kit.count_in(int(self.evaluate("Sys.getpid()")))
 
     def log_in(self, token):
         """Show the token; a refusal is raised."""
@@ -150,13 +162,36 @@ class Bridge:
         def calls():
             return [[float(number) for number in call] for call in self.evaluate("ears$calls()")]
 
-        details = kit.callback_probe(kit.call_back, self.r.r.heard, calls)
+        details = kit.callback_probe(kit.call_back, self.r.r.heard, calls, light=self.r.r.light)
         if asked["framework"] == "keras":
             self.evaluate(LISTEN, void=True)
             with kit.Stage("callback", "keras_fit", kit.CALLBACKS):
                 kit.keras_call_back(self.r.r.heard, kit.CALLBACKS)
             details["keras_calls"] = calls()
         return details
+
+    def transfer(self, _asked):
+        """Have R's values as arrays, and hand arrays to R."""
+        return harness_transfer.transfer_probe(Crossing(self))
+
+    def convert(self, _asked):
+        """Have R and Python hand each other values, as pyRserve carries them."""
+        from pyRserve import rexceptions
+
+        values = kit.convert_module()
+        if values.is_child():
+            self.evaluate(CONVERT, void=True)
+            refused = getattr(rexceptions, "RSerializationError", NotImplementedError)
+            values.carry(
+                lambda name, *arguments: getattr(self.r.r, "convert_" + name)(*arguments),
+                (NotImplementedError, refused),
+            )
+            return {}
+        kit.phase("convert")
+        rscript = os.path.join(self.evaluate('R.home("bin")'), "Rscript")
+        driver = os.path.join(os.environ["HARNESS_PATH_FILES"], "driver.R")
+        with kit.Stage("convert", "values"):
+            return values.supervise([rscript, "--no-init-file", driver])
 
     def error(self, _asked):
         """Send an exception to R, and have an error of R's come to Python."""
@@ -173,6 +208,64 @@ class Bridge:
         return kit.error_probe(python_to_r, r_to_python)
 
 
+class Crossing(harness_transfer.Crossing):
+    """Values of R's that pyRserve fetches, and gives back."""
+
+    def __init__(self, bridge):
+        super().__init__()
+        self.bridge = bridge
+
+    def ask(self, function, *words):
+        """Call a function of transfer.R with texts or numbers."""
+        arguments = ", ".join(repr(word) for word in words)
+        return self.bridge.evaluate("transfer$%s(%s)" % (function, arguments))
+
+    def make(self, kind, n):
+        """Have R make the values; return their hash."""
+        return self.ask("make", kind, n)
+
+    def to_python(self, kind):
+        """Fetch what R made: a data frame as a list of its columns."""
+        if kind != "frame":
+            return as_values(kind, self.ask("made"))
+        columns = self.bridge.evaluate("as.list(transfer$made())")
+        return harness_transfer.as_values(kind, {name: columns[name] for name in ("x", "i", "s")})
+
+    def to_r(self, kind, values):
+        """Hand values to R; pyRserve knows arrays and lists with names alone."""
+        import numpy as np
+        from pyRserve import TaggedList
+
+        if kind == "strings":
+            values = np.array(values)
+        elif kind == "frame":
+            columns = ((name, values[name].to_numpy()) for name in ("x", "i"))
+            values = TaggedList([*columns, ("s", np.array(values["s"].tolist()))])
+        self.bridge.r.r.take(values)
+
+    def hash_of_returned(self, kind):
+        """Have R hash what it was handed."""
+        return self.ask("hash_of_returned", kind)
+
+    def lies_at(self, _name, _place):
+        """Return nothing: two processes have no memory in common."""
+
+    def mark(self):
+        """Have R forget its peak of memory."""
+        return self.ask("mark_memory")
+
+    def grown(self, mark):
+        """Ask R how far its peak rose."""
+        return None if mark is None else self.ask("grown_mb", float(mark))
+
+
+def as_values(kind, got):
+    """Return what pyRserve made of a vector: one of a single element is no array."""
+    if kind == "strings" and hasattr(got, "tolist"):
+        got = got.tolist()
+    return harness_transfer.as_values(kind, got)
+
+
 def main():
     """Do the probes that the request names."""
     server.die_with_parent()
@@ -185,6 +278,7 @@ def main():
     asked = kit.request()
     probes = asked["probes"].split(",")
     kit.prepare(asked)
+    kit.take_turns(asked)
     with kit.Stage("init", "identity"):
         kit.say_identity_of_python()
     bridge = Bridge()
@@ -195,6 +289,8 @@ def main():
         "call": bridge.call,
         "callback": bridge.callback,
         "error": bridge.error,
+        "convert": bridge.convert,
+        "transfer": bridge.transfer,
         "train": bridge.train,
     }
     for probe in probes:

@@ -26,6 +26,7 @@ import threading
 import traceback
 
 import harness_kit as kit
+import harness_transfer
 import wire
 
 CELL = os.environ["HARNESS_CELL"]
@@ -74,6 +75,16 @@ class Server:
             "hashes": lambda: kit.hashes(self.parts),
             "train": self.train,
             "predictions": lambda: self.chances,
+            "convert_take": lambda name, value: kit.convert_module().take(name, opened(value)),
+            "convert_give_back": lambda: kit.convert_module().give_back(),
+            "convert_make": lambda name: kit.convert_module().make(name),
+            "convert_check": lambda name, value: kit.convert_module().check(name, opened(value)),
+            "transfer_why_not": harness_transfer.why_not,
+            "transfer_hold": lambda kind, values: harness_transfer.hold(kind, as_arrays(values)),
+            "transfer_give": give_as_arrays,
+            "transfer_hash": harness_transfer.held_hash,
+            "transfer_mark": harness_transfer.mark_memory,
+            "transfer_grown": harness_transfer.grown_mb,
         }
 
     def serve(self):
@@ -96,7 +107,6 @@ class Server:
 
     def answer(self, message):
         """Return the frame that answers a call."""
-        cpu = time.process_time()
         # A list of numbers alone travels as an array.
         name, args = message.get("name"), wire.plain(message.get("args"))
         phase = message.get("phase")
@@ -104,11 +114,9 @@ class Server:
             kit.phase(phase)
         try:
             value = self.function(name)(*args)
-            # In whole microseconds, which are cheap to read for R.
-            spent = int((time.process_time() - cpu) * 1e6)
-            return wire.pack({"kind": "result", "value": value, "cpu_us": spent})
+            return wire.pack({"kind": "result", "value": value, "cpu_us": cpu_us()})
         except (Exception, SystemExit) as error:
-            return wire.pack(described(error))
+            return wire.pack({**described(error), "cpu_us": cpu_us()})
 
     def function(self, name):
         """Return what a client can call by ``name``."""
@@ -166,6 +174,33 @@ class Server:
         return details
 
 
+def opened(value):
+    """Return what came over the wire as lists, and arrays of several extents as numpy's."""
+    if isinstance(value, dict):
+        return {key: opened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [opened(item) for item in value]
+    value = wire.plain(value)
+    return value.numpy() if isinstance(value, wire.Array) else value
+
+
+def as_arrays(value):
+    """Return what came over the wire with arrays of numpy's in it."""
+    if isinstance(value, dict):
+        return {key: as_arrays(item) for key, item in value.items()}
+    return value.numpy() if isinstance(value, wire.Array) else value
+
+
+def give_as_arrays(kind):
+    """Return what was kept of a kind as the wire takes it: a data frame as its columns."""
+    values = harness_transfer.give(kind)
+    if kind != "frame":
+        return values
+    columns = {name: values[name].to_numpy() for name in ("x", "i")}
+    columns["s"] = values["s"].tolist()
+    return columns
+
+
 def described(error):
     """Return what the client is to know of an exception, as a message."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -178,6 +213,14 @@ def described(error):
         "traceback": kit.plain(text[-kit.TEXT_LIMIT :]),
         "phase": kit.current_phase(),
     }
+
+
+def cpu_us():
+    """Return the processor time of this process so far, of reading and writing as well.
+
+    In whole microseconds, which are cheap to read for R.
+    """
+    return int(time.process_time() * 1e6)
 
 
 def leave(name, value):

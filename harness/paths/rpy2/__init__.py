@@ -44,7 +44,9 @@ class Rpy2:
     bridge_package: str | None = "rpy2"
     r_packages: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "train", "call", "callback", "error", "upstream"})
+    probes: frozenset[str] = frozenset(
+        {"init", "train", "call", "callback", "convert", "error", "transfer", "upstream"}
+    )
     files = Path(__file__).parent
     # No R is there when the package is built, and one that is would be another than the cell's.
     build_env: Mapping[str, str] = {"RPY2_CFFI_MODE": "ABI"}

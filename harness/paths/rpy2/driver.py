@@ -11,6 +11,7 @@ ENTERED, CPU = time.time(), time.process_time()
 sys.path.insert(0, os.environ["HARNESS_KIT"])
 
 import harness_kit as kit  # noqa: E402
+import harness_transfer  # noqa: E402
 
 MOST_FAILURES, MOST_CHARACTERS = 20, 500
 """How many failures of the bridge's own tests are told of, and how much of each message."""
@@ -32,6 +33,7 @@ def main():
     asked = kit.request()
     probes = asked["probes"].split(",")
     kit.prepare(asked)
+    kit.take_turns(asked)
     kit.say("identity", identity={"host": "python"})
     kit.phase("python")
     with kit.Stage("init", "identity"):
@@ -51,6 +53,8 @@ def main():
         "call": call,
         "callback": lambda: callback(asked),
         "error": error,
+        "convert": convert,
+        "transfer": lambda: harness_transfer.transfer_probe(Crossing()),
         "upstream": upstream,
     }
     for name in probes:
@@ -243,6 +247,98 @@ def callback(asked):
         )
 
     return kit.callback_probe(called, in_keras=in_keras if asked["framework"] == "keras" else None)
+
+
+class Crossing(harness_transfer.Crossing):
+    """Values of R's, by the converters for numpy and pandas that come with rpy2.
+
+    They are used one by one: a converter that is set for all of Python is deprecated.
+    """
+
+    def __init__(self):
+        super().__init__()
+        code = (
+            "local({ transfer <- new.env(); transfer$kit <- kit; sys.source(file.path("
+            "Sys.getenv('HARNESS_KIT'), 'transfer.R'), transfer); transfer })"
+        )
+        Bridge.ri.globalenv["kit"] = Bridge.kit
+        self.r = evaluated(code)
+        self.rules = {}
+
+    def converter(self, kind):
+        """Return the converter for a kind."""
+        if kind not in self.rules:
+            from rpy2 import robjects
+
+            if kind == "frame":
+                from rpy2.robjects import pandas2ri as rules
+            else:
+                from rpy2.robjects import numpy2ri as rules
+            self.rules[kind] = robjects.default_converter + rules.converter
+        return self.rules[kind]
+
+    def make(self, kind, n):
+        """Have R make the values; return their hash."""
+        return from_r(self.r["make"](to_r(kind), to_r(n)))
+
+    def to_python(self, kind):
+        """Return what R made."""
+        values = self.r["made"]()
+        if kind == "strings":
+            return list(values)
+        from rpy2.robjects.conversion import localconverter
+
+        with localconverter(self.converter(kind)) as converter:
+            return converter.rpy2py(values)
+
+    def to_r(self, kind, values):
+        """Hand values to R."""
+        if kind == "strings":
+            self.r["take"](Bridge.ri.StrSexpVector(values))
+            return
+        from rpy2.robjects.conversion import localconverter
+
+        with localconverter(self.converter(kind)) as converter:
+            self.r["take"](converter.py2rpy(values))
+
+    def hash_of_returned(self, kind):
+        """Have R hash what it was handed."""
+        return from_r(self.r["hash_of_returned"](to_r(kind)))
+
+    def lies_at(self, name, place):
+        """Ask R, which knows where its vectors lie."""
+        return from_r(self.r["lies_at"](to_r(name), to_r(place)))
+
+
+def convert():
+    """Do the probe ``convert``, by the converters for numpy and pandas that come with rpy2."""
+    values = kit.convert_module()
+    if values.is_child():
+        values.carry(asking_r(), (NotImplementedError,))
+        return {}
+    kit.phase("convert")
+    with kit.Stage("convert", "values"):
+        return values.supervise([sys.executable, os.path.abspath(__file__)])
+
+
+def asking_r():
+    """Return a function that calls one of ``convert.R``, as a user calls a function of R."""
+    from rpy2 import robjects
+    from rpy2.robjects import numpy2ri, pandas2ri
+    from rpy2.robjects.conversion import localconverter
+
+    rules = robjects.default_converter + numpy2ri.converter + pandas2ri.converter
+    Bridge.ri.globalenv["kit"] = Bridge.kit
+    evaluated("convert <- kit$load_convert()")
+    functions = {
+        name: robjects.r("convert$" + name) for name in ("take", "give_back", "make", "check")
+    }
+
+    def ask(name, *arguments):
+        with localconverter(rules):
+            return functions[name](*arguments)
+
+    return ask
 
 
 def error():

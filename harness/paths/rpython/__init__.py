@@ -39,7 +39,7 @@ class RPython:
     bridge_package: str | None = "rPython"
     r_packages: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "train", "call", "error"})
+    probes: frozenset[str] = frozenset({"init", "train", "call", "convert", "error", "transfer"})
     files = Path(__file__).parent
 
     def default_bridge(self, r: str) -> str | None:  # noqa: ARG002

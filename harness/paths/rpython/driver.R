@@ -186,6 +186,37 @@ seen_of_error <- function(condition) {
   )
 }
 
+# The probe `transfer`: JSON text, which Python makes arrays of, and R vectors.
+do_transfer <- function() {
+  transfer <- new.env()
+  transfer$kit <- kit
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+  # A list of numbers is a vector of them already; that of a data frame is not one.
+  as_values <- function(kind, got) {
+    if (kind != "frame") return(unlist(got))
+    as.data.frame(lapply(as.list(got), unlist), stringsAsFactors = FALSE)
+  }
+  transfer$transfer_probe(list(
+    why_not = function(kind) ask("transfer_why_not", kind),
+    prepare = function(kind, values) values,
+    put = function(kind, values) {
+      if (kind == "frame") {
+        # A column of one value would arrive as that value.
+        values <- if (nrow(values) == 1L) lapply(values, as.list) else as.list(values)
+      }
+      ask("transfer_hold", kind, values)
+    },
+    get = function(kind) as_values(kind, ask("transfer_give", kind)),
+    hash = function(kind) ask("transfer_hash", kind)
+  ))
+}
+
+# The probe `convert`.
+do_convert <- function() {
+  convert <- kit$load_convert()
+  convert$convert_probe(asked, function(name, ...) ask(paste0("convert_", name), ...))
+}
+
 # The probe `error`.
 do_error <- function() {
   details <- kit$error_probe(
@@ -212,7 +243,9 @@ with_silence <- function(ended) {
 
 ended <- kit$attempt("init", init())
 if ("init" %in% probes) kit$say_probe("init", ended)
-work_of <- list(call = do_call, error = do_error, train = train)
+work_of <- list(
+  call = do_call, convert = do_convert, error = do_error, transfer = do_transfer, train = train
+)
 for (probe in intersect(probes, names(work_of))) {
   own <- ended
   if (kit$can_be_tried(probe, ended)) {

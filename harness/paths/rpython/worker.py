@@ -16,6 +16,7 @@ if os.environ["HARNESS_KIT"] not in sys.path:
     sys.path.insert(0, os.environ["HARNESS_KIT"])
 
 import harness_kit as kit
+import harness_transfer
 
 ASKED = {}
 LAST = {}
@@ -135,6 +136,14 @@ def train():
     return details
 
 
+transfer_why_not = remembering(harness_transfer.why_not)
+transfer_hold = remembering(harness_transfer.hold)
+transfer_give = remembering(harness_transfer.give_plainly)
+transfer_hash = remembering(harness_transfer.held_hash)
+convert_take = remembering(lambda name, value: kit.convert_module().take(name, value))
+convert_give_back = remembering(lambda: kit.convert_module().give_back())
+convert_make = remembering(lambda name: kit.convert_module().make(name))
+convert_check = remembering(lambda name, value: kit.convert_module().check(name, value))
 noop = remembering(kit.noop)
 echo = remembering(kit.echo)
 raise_error = remembering(kit.raise_error)

@@ -15,10 +15,13 @@ class System:
 
     name = "system"
     uses_r = True
+    crosses_processes = True
     bridge_package: str | None = None
     r_packages: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
-    probes: frozenset[str] = frozenset({"init", "call", "error", "train", "seed"})
+    probes: frozenset[str] = frozenset(
+        {"init", "call", "convert", "error", "transfer", "train", "seed"}
+    )
     files = Path(__file__).parent
 
     def requirements(self, axes: Axes) -> tuple[str, ...]:  # noqa: ARG002

@@ -85,6 +85,77 @@ do_error <- function() {
   )
 }
 
+# The probe `transfer`: numbers go through files of their bytes, texts through lines, a data frame
+# through CSV. Python reads a file and is gone, so what it keeps is that file.
+do_transfer <- function() {
+  transfer <- new.env()
+  transfer$kit <- kit
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+  sent <- file.path(cell, "transfer-sent")
+  given <- file.path(cell, "transfer-given")
+  worker <- function(action, kind) {
+    arguments <- shQuote(c(file.path(files, "worker.py"), "transfer", action, kind))
+    errors <- file.path(cell, "call.stderr")
+    status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+    if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
+    kit$from_json(kit$read_text(file.path(cell, "call-result.json")))$value
+  }
+  write <- function(kind, values) {
+    switch(
+      kind, strings = writeLines(values, sent),
+      frame = utils::write.csv(values, sent, row.names = FALSE), kit$write_array(sent, values)
+    )
+  }
+  transfer$transfer_probe(list(
+    why_not = function(kind) worker("why_not", kind),
+    prepare = function(kind, values) values,
+    put = function(kind, values) {
+      write(kind, values)
+      worker("read", kind)
+    },
+    get = function(kind) {
+      worker("give", kind)
+      switch(
+        kind, strings = readLines(given),
+        frame = utils::read.csv(given, stringsAsFactors = FALSE), kit$read_array(given)
+      )
+    },
+    hash = function(kind) worker("hash", kind)
+  ))
+}
+
+# The probe `convert`: numeric arrays go through files of their bytes, everything else through JSON.
+do_convert <- function() {
+  sent <- file.path(cell, "convert-sent")
+  given <- file.path(cell, "convert-given")
+  send <- function(value) {
+    unlink(paste0(sent, c(".bin", ".json")))
+    if (is.numeric(value) && !is.object(value) && length(dim(value)) > 1L) {
+      return(kit$write_array(paste0(sent, ".bin"), value))
+    }
+    writeLines(kit$json(list(value = value)), paste0(sent, ".json"))
+  }
+  work <- function(action, name) {
+    unlink(paste0(given, c(".bin", ".json")))
+    errors <- file.path(cell, "call.stderr")
+    arguments <- shQuote(c(file.path(files, "worker.py"), "convert", action, name))
+    status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+    if (status >= 128L) kit$refuse("crash", paste("Python was ended by", child$ending(status)))
+    if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
+  }
+  received <- function() {
+    if (file.exists(paste0(given, ".bin"))) return(kit$read_array(paste0(given, ".bin")))
+    kit$from_json(kit$read_text(paste0(given, ".json")))$value
+  }
+  convert <- kit$load_convert()
+  convert$convert_probe(asked, function(action, name, value) {
+    if (action %in% c("take", "check")) send(value)
+    # What is taken is given back by the same process: none lives longer.
+    if (action != "give_back") work(action, name)
+    if (action %in% c("make", "give_back")) received()
+  })
+}
+
 # The documented examples of this path, as they are written and as corrected.
 do_seed <- function() {
   examples <- new.env()
@@ -142,6 +213,9 @@ conclude <- function(probe, status, last) {
   checked
 }
 
+# What R waits for is done in other processes: those that have ended count as well.
+kit$cpu_now <- function() sum(proc.time()[c(1:2, 4:5)])
+
 kit$say_process_start(entered, entered_cpu)
 kit$phase("start")
 asked <- kit$request()
@@ -152,13 +226,16 @@ sent <- if ("train" %in% probes) kit$attempt("train", send_data()) else list(sta
 wanted <- if (sent$status == "pass") "init,train" else "init"
 kit$phase("python")
 plain <- kit$stage("init", "libpython_check", child$look_at_libraries(asked))
-status <- starting_python(call_worker(wanted))
+# The worker is measured from its start on: all of it is one turn.
+status <- kit$in_turn("worker", starting_python(call_worker(wanted)))
 # The worker's standard error is R's as well: nothing that it said may be lost.
 said <- kit$read_text(worker_errors)
 if (!is.null(said) && nzchar(said)) cat(said, "\n", file = stderr(), sep = "")
 
 started <- conclude("init", status, last = identical(wanted, "init"))
-work_of <- list(call = do_call, error = do_error, seed = do_seed)
+work_of <- list(
+  call = do_call, convert = do_convert, error = do_error, transfer = do_transfer, seed = do_seed
+)
 for (probe in intersect(probes, c("init", "train", names(work_of)))) {
   ended <- if (probe == "init") {
     started

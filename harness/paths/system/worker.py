@@ -2,13 +2,17 @@
 
     worker.py CALLED_AT PROBES
     worker.py call FUNCTION
+    worker.py transfer ACTION KIND
+    worker.py convert ACTION NAME
 
 ``CALLED_AT`` is R's clock before the call; ``PROBES`` are done in one process, because
 importing a framework takes longer than everything else together.  Each result is written as
 soon as it is there, so that a crash takes with it only what came after.
 
 The second form calls one function of the kit, with the argument that lies in a file, and leaves
-what it returns in another; an exception goes to standard error, where R looks for it.
+what it returns in another; an exception goes to standard error, where R looks for it.  The third
+does a part of the probe ``transfer`` with the values that R left in a file, and the fourth one of
+the probe ``convert``.
 """
 
 from __future__ import annotations
@@ -57,6 +61,66 @@ def call(name):
     write("call-result.json", {"value": value})
 
 
+def transfer(action, kind):
+    """Do ``why_not``, ``read``, ``hash`` or ``give`` for values of a kind."""
+    import harness_transfer
+
+    value = None
+    if action == "why_not":
+        value = harness_transfer.why_not(kind)
+    else:
+        harness_transfer.hold(kind, read_values(kind))
+        if action == "hash":
+            value = harness_transfer.held_hash(kind)
+        elif action == "give":
+            write_values(kind, harness_transfer.give(kind))
+    write("call-result.json", {"value": value})
+
+
+def convert(action, name):
+    """Do ``take``, ``make`` or ``check`` for one value."""
+    values = kit.convert_module()
+    sent, given = (os.path.join(CELL, "convert-" + word) for word in ("sent", "given"))
+    if action != "make":
+        if os.path.exists(sent + ".bin"):
+            value = kit.read_array(sent + ".bin")
+        else:
+            with open(sent + ".json", encoding="utf-8") as file:
+                value = json.load(file)["value"]
+        getattr(values, action)(name, value)
+    if action != "check":
+        value = values.give_back() if action == "take" else values.make(name)
+        if len(getattr(value, "shape", ())) > 1 and hasattr(value, "strides"):
+            kit.write_array(given + ".bin", value)
+        else:
+            write("convert-given.json", {"value": value})
+
+
+def read_values(kind):
+    """Read what R sent."""
+    path = os.path.join(CELL, "transfer-sent")
+    if kind == "frame":
+        import pandas as pd
+
+        return pd.read_csv(path)
+    if kind == "strings":
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    return kit.read_array(path)
+
+
+def write_values(kind, values):
+    """Write for R what was read."""
+    path = os.path.join(CELL, "transfer-given")
+    if kind == "frame":
+        values.to_csv(path, index=False)
+    elif kind == "strings":
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(values) + "\n")
+    else:
+        kit.write_array(path, values)
+
+
 def train(asked):
     """Train on the data that R left in files; leave the predictions in one."""
     kit.phase("convert")
@@ -92,5 +156,9 @@ def stderr_so_far():
 if __name__ == "__main__":
     if sys.argv[1] == "call":
         call(sys.argv[2])
+    elif sys.argv[1] == "transfer":
+        transfer(*sys.argv[2:4])
+    elif sys.argv[1] == "convert":
+        convert(*sys.argv[2:4])
     else:
         main()

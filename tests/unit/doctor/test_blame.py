@@ -27,6 +27,7 @@ def call(*arguments: Argument, name: str = "keras$layers$Dense") -> Call:
         ),
         "TypeError: 'float' object cannot be interpreted as an integer",
         "TypeError: units must be an int, got float",
+        "TypeError: expected a sequence of integers or a single integer, got '128.0'",
     ],
 )
 def test_a_double_where_an_integer_is_asked(message: str) -> None:

@@ -48,6 +48,19 @@ def test_a_library_of_another_machine(library: Path, tmp_path: Path) -> None:
     assert "is built for" in str(read_library(str(odd)).fault)
 
 
+def test_a_library_of_another_word_size_is_not_called_cut_short(
+    library: Path, tmp_path: Path
+) -> None:
+    data = bytearray(library.read_bytes())
+    data[4] = 1 if data[4] == 2 else 2  # the class, of the identification
+    odd = tmp_path / "libodd.so"
+    odd.write_bytes(data)
+    found = read_library(str(odd))
+    assert not found.truncated
+    assert "word size" in str(found.fault)
+    assert found.bits == ("32-bit" if sys.maxsize > 2**32 else "64-bit")
+
+
 def test_a_text_in_the_place_of_a_library(tmp_path: Path) -> None:
     text = tmp_path / "libtext.so"
     text.write_text("#!/bin/sh\n")

@@ -125,3 +125,32 @@ def test_kernel_s_own_kill(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = MemoryWatch(1000)
     assert not watch.kernel_stepped_in()
     assert watch.kernel_stepped_in()
+
+
+def test_peaks_are_told_by_program_the_host_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(
+        [
+            [(10, "Rscript", 2.0)],
+            [(10, "R", 40.0), (11, "sh", 1.0), (12, "python3.11", 90.0)],
+            [(10, "R", 35.0), (13, "python3.11", 95.04), (14, "R", 60.0)],
+        ]
+    )
+
+    def memory(pids: list[int]) -> tree.Memory:
+        return tree.Memory(1.0, 1.0, tuple(tree.Seen(*one) for one in next(looks)))
+
+    monkeypatch.setattr(limits.tree, "memory", memory)
+    watch = MemoryWatch(1000)
+    for number, pids in enumerate([[10], [10, 11, 12], [10, 13, 14]]):
+        watch.update(float(number), pids)
+    seen = [(one.role, one.program, one.peak_mb, one.count) for one in watch.processes()]
+    assert seen == [
+        ("host", "R", 40.0, 1),
+        ("python", "python3.11", 95.0, 2),
+        ("r", "R", 60.0, 1),
+        ("other", "sh", 1.0, 1),
+    ]
+
+
+def test_nothing_that_was_seen_has_no_peaks() -> None:
+    assert MemoryWatch(100).processes() == ()

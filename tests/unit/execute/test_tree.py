@@ -47,7 +47,7 @@ def test_process_that_is_gone() -> None:
     assert tree.wait_gone(process.pid, 10)
     assert not tree.is_alive(process.pid), "not waited for, but ended"
     process.wait()
-    assert tree.memory([process.pid]) == (0.0, 0.0)
+    assert tree.memory([process.pid]) == (0.0, 0.0, ())
     assert tree.proportional_mb([process.pid]) == 0.0
     assert tree.children(process.pid) == []
     assert not tree.is_alive(process.pid)

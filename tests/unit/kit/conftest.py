@@ -26,7 +26,7 @@ def kit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     before = set(sys.modules)
     yield importlib.import_module("harness_kit")
     for name in set(sys.modules) - before:
-        if name == "harness_kit" or name.endswith("_work"):
+        if name.startswith("harness_") or name.endswith("_work"):
             del sys.modules[name]
 
 

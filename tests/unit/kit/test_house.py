@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ PYTHON = [*KIT.rglob("*.py"), *PATHS.glob("*/driver.py"), *PATHS.glob("*/worker.
 R = [*KIT.rglob("*.R"), *PATHS.glob("*/*.R")]
 FRAMEWORKS = {"numpy", "torch", "jax", "tensorflow", "keras"}
 BRIDGES = {"rpy2"}
+DATA = {"pandas", "scipy"}
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: f"{file.parent.name}/{file.name}")
@@ -27,7 +29,8 @@ def test_python_of_the_oldest_version(file: Path):
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_the_standard_library_alone(file: Path):
-    allowed = set(sys.stdlib_module_names) | {"harness_kit"} | FRAMEWORKS | BRIDGES
+    own = {other.stem for other in KIT.rglob("*.py")}
+    allowed = set(sys.stdlib_module_names) | own | FRAMEWORKS | BRIDGES | DATA
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -74,3 +77,20 @@ def test_the_sizes_are_the_same_in_both_languages():
     for line in re.findall(r"^[A-Z_, ]+ = [\d, .]+$", python, re.MULTILINE):
         exec(line, space)
     assert {name: space[name] for name in names} == sizes
+
+
+def test_what_crosses_is_the_same_in_both_languages(kit):
+    python = importlib.import_module("harness_transfer")
+    r = (KIT / "transfer.R").read_text(encoding="utf-8")
+
+    def constants(name: str) -> dict[str, float]:
+        inside = re.search(rf"^{name} <- c\((.*)\)$", r, re.MULTILINE)[1]
+        pairs = (part.split("=") for part in inside.split(","))
+        return {key.strip(' "'): float(value) for key, value in pairs}
+
+    assert constants("SIZES") == python.SIZES
+    assert constants("LARGEST") == python.LARGEST
+    assert constants("BYTES") == python.BYTES
+    for name in ("STEADY_S", "LONGEST_S", "MOST", "TELLING", "SHOWING"):
+        value = re.search(rf"^{name} <- ([\d.e]+)L?$", r, re.MULTILINE)[1]
+        assert getattr(python, name) == float(value)

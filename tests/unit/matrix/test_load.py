@@ -39,6 +39,7 @@ exclude:
   - {r: "<4.5", python: ">=3.12", reason: too old}
 limits: {memory_mb: 4096}
 network: true
+cold: true
 """
 
 
@@ -62,6 +63,7 @@ def test_reads_a_matrix(tmp_path: Path) -> None:
     }
     assert matrix.product.asked.limits.memory_mb == 4096
     assert matrix.product.asked.network
+    assert matrix.product.asked.cold
     (entry,) = matrix.include
     assert entry.asked.probes == ("init",)
     assert entry.asked.limits.phases_s == {"import": 300.0}

@@ -56,4 +56,6 @@ def test_calls_that_were_not_timed(judge):
     def spoil(events: list[dict[str, Any]]) -> None:
         events[:] = [event for event in events if event["event"] != "stage"]
 
-    assert judge(PROBE, details(), spoil=spoil).message == "the driver did not time callback"
+    assert judge(PROBE, details(), spoil=spoil).message == (
+        "the driver did not time callback, steady_callback"
+    )

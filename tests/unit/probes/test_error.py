@@ -85,4 +85,6 @@ def test_a_round_trip_that_was_not_timed(judge):
     def spoil(events: list[dict[str, Any]]) -> None:
         events[:] = [event for event in events if event["event"] != "stage"]
 
-    assert judge(PROBE, details(), spoil=spoil).message == "the driver did not time error"
+    assert judge(PROBE, details(), spoil=spoil).message == (
+        "the driver did not time first_error, error"
+    )

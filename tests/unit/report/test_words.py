@@ -11,7 +11,8 @@ from harness.report.words import clean, count, megabytes, one_line, seconds, sig
     ("value", "text"),
     [
         (0, "0.0 ms"),
-        (0.00042, "0.4 ms"),
+        (0.00042, "420 µs"),
+        (0.0000034, "3.4 µs"),
         (0.012, "12 ms"),
         (1.25, "1.2 s"),
         (59.94, "59.9 s"),

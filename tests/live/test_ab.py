@@ -1,0 +1,109 @@
+"""``harness ab`` with real processes: identical arms, a planted slowdown, and another's clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model.cell import Axes
+from harness.model.environment import Provisioned
+from harness.paths.base import Launch, Needs
+from harness.paths.reticulate import Reticulate
+from harness.provision.store import FolderStore, default_root
+
+from .whole import Whole
+
+pytestmark = pytest.mark.live
+
+MATRIX = """\
+matrix: ab
+axes: {path: reticulate, r: 4.2.2, python: "3.11"}
+controls: false
+"""
+
+
+def compare(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    (folder / "ab.yaml").write_text(MATRIX)
+    words = ["ab", "ab.yaml", "--base", "env.TZ=UTC", "--head", "env.TZ=UTC", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *words, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_identical_arms_are_not_said_to_differ(tmp_path):
+    code, document = compare(tmp_path, "--budget", "60")
+    # On a busy machine a minute may not be enough to say that all is well.
+    assert document["verdict"] in {"ok", "inconclusive", "unproven"}
+    assert code == {"ok": 0, "inconclusive": 3, "unproven": 0}[document["verdict"]]
+    assert [one["metric"] for one in document["comparisons"]] == [
+        "process_start",
+        "bridge_load",
+        "python_start",
+        "noop",
+        "echo",
+    ]
+    assert {one["arm"] for one in document["samples"]} == {"base", "head", "native"}
+    assert all(
+        len(one["times"]["noop"][2]) == 10 for one in document["samples"] if one["arm"] == "head"
+    )
+
+
+def test_a_call_that_takes_twice_as_long_is_a_regression_of_the_call_alone(tmp_path):
+    code, document = compare(
+        tmp_path, "--metric", "noop", "--plant", "2", "--budget", "600", "--fresh"
+    )
+    assert (code, document["verdict"], document["metric"]) == (1, "regressed", "noop")
+    assert 1.7 < document["ratio"] < 2.3
+    assert document["measured_s"] < 600
+
+
+class Timed(Reticulate):
+    """The path with R's own ``bench`` beside it, which times the same call by turns."""
+
+    def needs(self, probe: str, axes: Axes) -> Needs:
+        return Needs(r_packages=("bench",))
+
+    def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
+        plain = super().launch(axes, provisioned, files)
+        code = f"""
+          source("{plain.argv[-1]}")
+          noop <- function() kit$py$noop()
+          ratios <- vapply(seq_len(20), function(turn) {{
+            mine <- kit$timed("agreement", for (number in seq_len(1000)) noop())[["wall"]] / 1000
+            theirs <- bench::mark(
+              noop(), iterations = 1000, check = FALSE, memory = FALSE, filter_gc = FALSE
+            )
+            mine / mean(as.numeric(theirs$time[[1]]))
+          }}, 0)
+          kit$say("finding", id = "agreement", text = sprintf("%.6f", median(ratios)))
+        """
+        lines = [line.strip() for line in code.strip().splitlines()]
+        return Launch(argv=(*plain.argv[:-1], "-e", "\n".join(lines)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    with FolderStore(default_root()) as store:
+        whole = Whole(store, tmp_path_factory.mktemp("ab"))
+        # An R has the packages of all paths that are known.
+        whole.preparation._paths = (*whole.preparation._paths, Timed())
+        yield whole
+
+
+def test_a_noop_call_takes_as_long_as_the_package_bench_says(run):
+    axes = Axes(path="reticulate", r="4.2.2", python="3.11")
+    record = run(axes, "init", "call", path=Timed())
+    assert record.findings, record.message
+    assert float(record.findings[-1]) == pytest.approx(1.0, abs=0.05)

@@ -1,0 +1,57 @@
+"""What only the harness sees of a process: when it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.model.job import End, Outcome
+from harness.probes.base import stages_of
+from harness.workflow.measuring import with_teardown
+
+
+def outcome(end: End = End.EXITED, ended_at: float = 103.5) -> Outcome:
+    return Outcome(
+        end=end,
+        exit_code=0,
+        signal=None,
+        phase="teardown",
+        wall_s=9,
+        max_rss_mb=1,
+        ended_at=ended_at,
+    )
+
+
+def phases(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:
+    return [{"event": "phase", "phase": name, "at": at} for name, at in pairs]
+
+
+def teardown(events: list[dict[str, Any]], **changes: Any) -> list[float]:
+    stages = stages_of(with_teardown(events, outcome(**changes)), "init")
+    assert {stage.name for stage in stages} <= {"teardown"}
+    return [stage.wall_s for stage in stages]
+
+
+def test_teardown_is_from_the_last_phase_to_the_end_of_the_process():
+    assert teardown(phases(("start", 1.0), ("teardown", 103.0))) == [0.5]
+
+
+def test_the_phase_that_counts_is_the_driver_s_own_which_comes_last():
+    # On `system` the worker has a way out of its own.
+    assert teardown(phases(("teardown", 50.0), ("op", 60.0), ("teardown", 101.5))) == [2.0]
+
+
+@pytest.mark.parametrize("end", [End.TIMEOUT, End.OOM, End.SIGNALLED, End.CANCELLED])
+def test_a_process_that_was_ended_has_none(end):
+    assert teardown(phases(("teardown", 103.0)), end=end) == []
+
+
+@pytest.mark.parametrize("at", [None, "soon"])
+def test_a_driver_that_does_not_say_when_has_none(at):
+    assert teardown(phases(("teardown", at))) == []
+    assert teardown(phases(("op", 1.0))) == []
+
+
+def test_a_clock_that_was_set_back_gives_no_time_below_zero():
+    assert teardown(phases(("teardown", 200.0))) == [0.0]
