@@ -40,6 +40,8 @@ HOW: Final = (
     "http address, a folder with src/contrib, or one with unpacked sources; or name the source "
     "itself with `--bridge NAME=PATH`"
 )
+_NAMED: Final = 8
+"""Of more versions than these, a message names the first and the last alone."""
 _KIND: Final = "r-source"
 _REMOTE: Final = frozenset({"http", "https", "ftp"})
 _PATIENCE_S: Final = 30.0
@@ -363,6 +365,9 @@ def _records(text: str) -> Iterator[dict[str, str]]:
 
 def _has(found: Iterable[str]) -> str:
     versions = sorted(found, key=parts_of)
+    if len(versions) > _NAMED:
+        shown = f"{len(versions)} versions, {versions[0]} to {versions[-1]}"
+        return f"it has {shown}; "
     return f"it has {', '.join(versions)}; " if versions else ""
 
 
