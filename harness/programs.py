@@ -6,6 +6,8 @@ import threading
 
 from uv import find_uv_bin
 
+from harness.errors import MachineFault
+
 _GUARD = threading.Lock()
 _found: list[str] = []
 
@@ -15,8 +17,19 @@ def uv_program() -> str:
 
     Looking for it reads ``sysconfig``, whose first use is not safe in two threads at once: one
     of them sees variables that are not there yet (seen with Python 3.11).
+
+    Raises
+    ------
+    MachineFault
+        If its wheel was installed without it.
     """
     with _GUARD:
         if not _found:
-            _found.append(find_uv_bin())
+            try:
+                _found.append(find_uv_bin())
+            except FileNotFoundError:
+                raise MachineFault(
+                    "the program uv, which comes with the harness, is not there: run "
+                    "python -m pip install --force-reinstall uv"
+                ) from None
         return _found[0]

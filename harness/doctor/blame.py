@@ -59,7 +59,7 @@ _NO_INTEGER: Final = re.compile(
     r"float'? object cannot be interpreted as an integer|must be (?:an? )?(?:positive )?int"
     r"|found element of type float|PRNG key seed must be an integer|not float\b|type float\b"
     r"|Invalid (?:value|shape|dtype)|[Ee]xpected (?:an )?int|should be (?:an )?int|got float"
-    r"|=\d+\.0\b"
+    r"|=\d+\.0\b|a single integer, got"
     r"|Shapes must be|float32? .*integer|slice indices must be integers|Received: [\w=]*\d+\.0",
     re.IGNORECASE,
 )

@@ -20,6 +20,10 @@ IDLE_S: Final = 10.0
 """A tree that has used no processor and read nothing for so long does not wait: it hangs."""
 LONGEST_S: Final = 240.0
 _LOOK_S: Final = 0.5
+_LEAST_WORK: Final = 0.02
+"""Seconds of processor that are work: what is less, a program spends by waiting."""
+_SHARE: Final = 0.001
+"""The same as a share of the time waited: R that waits for a child looks after it now and then."""
 _MOMENT_S: Final = 0.005
 _ENDED_S: Final = 5.0
 _KEPT: Final = 400_000
@@ -102,13 +106,14 @@ def run_child(
 def _wait(process: subprocess.Popen[bytes], began: float, idle_s: float, longest_s: float) -> bool:
     """Wait for its end; return True where it does nothing any more, or takes too long."""
     last, since = 0.0, began
+    enough = max(_LEAST_WORK, idle_s * _SHARE)
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_S)
             return False
         now = time.monotonic()
         work = _work(process.pid)
-        if work > last + 0.02:
+        if work > last + enough:
             last, since = work, now
         if now - since > idle_s or now - began > longest_s:
             return True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.causes.model import Fact
 
 _MACHINES: Final = {"EM_X86_64": "x86_64", "EM_386": "i386", "EM_AARCH64": "aarch64"}
+_BITS: Final = {b"\x01": "32-bit", b"\x02": "64-bit"}
 _UNDEFINED: Final = re.compile(r"(?:(?P<file>/\S+?): )?undefined symbol: (?P<symbol>[\w@.]+)")
 _MISSING: Final = re.compile(
     r"(?:(?P<file>/\S+): )?(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object"
@@ -57,14 +58,19 @@ def read_library(path: str) -> Library:
         return Library(path=path, fault=f"it cannot be read: {error.strerror}")
     except (ELFError, ValueError, KeyError, AttributeError, AssertionError, UnicodeError) as error:
         head = _head(path)
+        bits = _BITS.get(head[4:5], "none") if head.startswith(b"\x7fELF") else "none"
+        if bits not in {"none", platform.architecture()[0].replace("bit", "-bit")}:
+            # The loader looks at this first, too: what comes after it cannot be judged here.
+            fault = f"it is built for another word size ({bits})"
+            return Library(path=path, bits=bits, fault=fault)
         truncated = head.startswith(b"\x7fELF") or not head
         fault = "it is cut short" if truncated else f"it is no shared library: {error}"
-        return Library(path=path, truncated=truncated, fault=fault)
+        return Library(path=path, bits=bits, truncated=truncated, fault=fault)
 
 
 def _head(path: str) -> bytes:
     with Path(path).open("rb") as file:
-        return file.read(4)
+        return file.read(5)
 
 
 def _read(path: str, file: Any, size: int) -> Library:

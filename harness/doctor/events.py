@@ -56,7 +56,9 @@ def account(path: str, ended: Ended, *, frameworks: bool = True) -> Account:
             facts |= _facts(event)
         elif name == "layer":
             states.setdefault(str(event["name"]), {})[str(event["state"])] = event
-    done = bool(events.get("done"))
+    # A script may end R by itself, and end it well.
+    quits = "script" in states and ended.code == 0 and not ended.hung
+    done = bool(events.get("done")) or quits
     names = [name for name in ORDER[path] if frameworks or name in states or _always(name)]
     layers: list[Layer] = []
     failure: Failure | None = None
@@ -138,6 +140,6 @@ def _layer(
         state, said = State.OK, str(mine["ok"].get("value") or "")
         if "begin" in mine:
             wall = max(0.0, float(mine["ok"]["at"]) - float(mine["begin"]["at"]))
-    elif name == "end" and done:
+    elif name in {"script", "end"} and done:
         state = State.OK
     return Layer(name=name, title=kind.title, phase=kind.phase, state=state, said=said, wall_s=wall)

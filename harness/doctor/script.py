@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.causes.model import Fact
 from harness.doctor.blame import Argument, Blame, Call, blame, blame_parser
+from harness.doctor.events import Account
 from harness.doctor.interpreter import examine_interpreter
 from harness.doctor.model import Place
 from harness.doctor.reticulate import adopt, r_or_nothing
@@ -16,6 +17,10 @@ from harness.doctor.words import telling
 
 _IDLE_S: Final = 120.0
 """A script may sleep, or wait for a download, and train for days."""
+
+
+_NOT_FOUND: Final = 127
+"""What a shell ends with where there is no such command."""
 
 
 def examine_script(session: Session, script: Path) -> tuple[Examined, Blame | None]:
@@ -40,21 +45,38 @@ def examine_script(session: Session, script: Path) -> tuple[Examined, Blame | No
     if examined.layer is None:
         found = _without_a_word(examined, account.events)
     elif examined.layer == "script":
-        text = "\n".join(examined.texts)
-        event = account.last("blame")
-        if event.get("call"):
-            others = [_call(other) for other in event.get("others") or ()]
-            found = blame(_call(event["call"]), text, others)
-        elif not account.events.get("statement"):
-            found = blame_parser(examined.message, lines)
-        line = int(event.get("line") or account.last("statement").get("line") or 0)
-        if found is None and line:
-            found = Blame(cause=None, line=line, column=None)
-        _look_at_python(session, examined, account.events)
-        _commands(examined, account.events)
+        found = _explained(session, examined, account, lines)
     if found is not None:
         examined.facts |= _facts(found)
     return examined, found
+
+
+def _explained(
+    session: Session, examined: Examined, account: Account, lines: list[str]
+) -> Blame | None:
+    """Return what is to blame for a script that failed, and look at the Python that it had."""
+    event = account.last("blame")
+    found = None
+    if event.get("call"):
+        others = [_call(other) for other in event.get("others") or ()]
+        found = blame(_call(event["call"]), "\n".join(examined.texts), others)
+    elif not account.events.get("statement"):
+        found = blame_parser(examined.message, lines)
+    line = int(event.get("line") or account.last("statement").get("line") or 0)
+    if found is None and line:
+        found = Blame(cause=None, line=line, column=None)
+    if account.ended.hung and 0 < line <= len(lines):
+        # What it waits in is written in the script, and nothing else tells it.
+        waits = f"line {line} hangs, and waits for ever: {lines[line - 1].strip()}"
+        # What it uses there was named before: a framework, a socket, a fork.
+        examined.texts += [waits, *lines[:line]]
+        examined.show(waits)
+    late = [str(name) for said in account.events.get("late", ()) for name in said["names"]]
+    if late:
+        examined.facts["env.late"] = tuple(dict.fromkeys(late))
+    _look_at_python(session, examined, account.events)
+    _commands(examined, account.events)
+    return found
 
 
 def place_of(found: Blame, script: Path) -> Place:
@@ -134,7 +156,12 @@ def _without_a_word(
         examined.texts += [
             ended.text,
             examined.message,
-            f"error in running command, status {status}",
+            # R's own words: those of a command that was not there, and of one that failed.
+            (
+                f"error in running command, status {status}"
+                if status == _NOT_FOUND
+                else f"running command '{first['command']!s}' had status {status}"
+            ),
         ]
         return Blame(cause="sys-exit-status-lost", line=int(first["line"]), column=None)
     generics = events.get("generic", ())

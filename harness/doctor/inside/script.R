@@ -55,6 +55,14 @@ local({
     if (seen$visible) seen$value else invisible(seen$value)
   }
 
+  # A variable that is set after Python has started, which takes a copy when it starts.
+  watched$Sys.setenv <- function(...) {
+    if ("reticulate" %in% loadedNamespaces() && reticulate::py_available()) {
+      kit$say("late", names = as.list(names(list(...))), line = state$line)
+    }
+    base::Sys.setenv(...)
+  }
+
   # --- The call that failed ----------------------------------------------------------------------
 
   # A value in words that a program can judge.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.provision.store import FolderStore, default_root
-from tests.live.doctor.bench import Bench
+from tests.live.causes.bench import Bench
 
 
 @pytest.fixture(scope="session")

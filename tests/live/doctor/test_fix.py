@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.doctor.bench import BOOKWORM, Bench
+from tests.live.causes.bench import BOOKWORM, Bench
 
 pytestmark = pytest.mark.live
 

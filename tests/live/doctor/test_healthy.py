@@ -7,26 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.cell import Framework
-from tests.live.doctor.bench import BOOKWORM, Bench, Situation
+from tests.live.causes.bench import BOOKWORM, Bench, Situation
+from tests.live.causes.merged import merged
+from tests.live.causes.values import keras, torch
 
 pytestmark = pytest.mark.live
-
-
-def keras(bench: Bench) -> Situation:
-    framework = Framework(name="keras", backends=("jax",))
-    environment = bench.environment("3.11", framework=framework)
-    return Situation(
-        env={"RETICULATE_PYTHON": str(environment.executable), "KERAS_BACKEND": "jax"},
-        binds=environment.binds,
-    )
-
-
-def torch(bench: Bench) -> Situation:
-    environment = bench.environment("3.11", framework=Framework(name="torch"))
-    return Situation(
-        env={"RETICULATE_PYTHON": str(environment.executable)}, binds=environment.binds
-    )
 
 
 def old_reticulate(bench: Bench) -> Situation:
@@ -59,9 +44,35 @@ def plain_locale(bench: Bench) -> Situation:
     return replace(healthy, env={**healthy.env, "LC_ALL": "C", "LANG": "tr_TR.UTF-8"})
 
 
+def strange_locale(bench: Bench) -> Situation:
+    healthy = bench.jax()
+    return replace(healthy, env={**healthy.env, "LC_ALL": "zh_TW.BIG5", "LANGUAGE": "zh"})
+
+
 def no_home(bench: Bench) -> Situation:
     healthy = bench.jax()
     return replace(healthy, env={**healthy.env, "HOME": "/nonexistent"})
+
+
+def odd_paths(bench: Bench) -> Situation:
+    """Return an environment whose own path has spaces and other letters, in such a home."""
+    environment = bench.environment("3.11", "numpy", "jax")
+    make = merged(environment)
+
+    def prepare(home: Path) -> None:
+        make(home)
+        (home / "env").rename(home / "Mein Kästchen é")
+
+    env = {"RETICULATE_PYTHON": "{home}/Mein Kästchen é/bin/python"}
+    return Situation(env=env, binds=environment.binds, prepare=prepare)
+
+
+def no_home_at_all(bench: Bench) -> Situation:
+    return replace(bench.jax(), env={**bench.jax().env, "HOME": ""})
+
+
+def read_only_home(bench: Bench) -> Situation:
+    return replace(bench.jax(), home=False)
 
 
 def of_path(bench: Bench, path: str) -> Situation:
@@ -79,7 +90,11 @@ HEALTHY = {
     "spaces and non-ASCII letters in the working folder": odd_folder,
     "an empty PYTHONPATH": empty_python_path,
     "a plain locale": plain_locale,
-    "no home": no_home,
+    "spaces and non-ASCII letters in the environment's path": odd_paths,
+    "a home that is not there": no_home,
+    "HOME is empty": no_home_at_all,
+    "a home that cannot be written to": read_only_home,
+    "a locale that is not installed": strange_locale,
     "system": lambda bench: of_path(bench, "system"),
     "rpc": lambda bench: of_path(bench, "rpc"),
 }

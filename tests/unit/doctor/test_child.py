@@ -158,3 +158,16 @@ def test_garbage_is_an_r_that_does_not_start() -> None:
     found = account("reticulate", ended_with({"event": "noise"}, code=1))
     assert found.failure is not None
     assert found.failure.layer == "r"
+
+
+def test_a_script_that_ends_r_well_by_itself_has_ended_well() -> None:
+    began = ({"event": "layer", "name": name, "state": "begin", "at": 1.0} for name in ["script"])
+    events = ({"event": "layer", "name": "r", "state": "ok", "at": 0.0}, *began)
+    quit_well = account("script", ended_with(*events))
+    assert quit_well.failure is None
+    assert {layer.state for layer in quit_well.layers} == {State.OK}
+    quit_badly = account("script", ended_with(*events, code=3))
+    assert quit_badly.failure is not None
+    assert quit_badly.failure.layer == "script"
+    nothing_said = account("script", ended_with())
+    assert nothing_said.failure is not None
