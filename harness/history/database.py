@@ -61,6 +61,15 @@ class Database:
     def __enter__(self) -> Self:
         """Open the file, and make it where it is not there."""
         try:
+            self._begin()
+        except BaseException:
+            # Whoever is not let in does not close the door.
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=_PATIENCE_S)
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -77,7 +86,6 @@ class Database:
         with self._faults():
             self._connection.executescript(_TABLES)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
