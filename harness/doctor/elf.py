@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MACHINES: Final = {"EM_X86_64": "x86_64", "EM_386": "i386", "EM_AARCH64": "aarch64"}
 _BITS: Final = {b"\x01": "32-bit", b"\x02": "64-bit"}
+_WORD_SIZE: Final = "it is built for another word size ({})"
 _UNDEFINED: Final = re.compile(r"(?:(?P<file>/\S+?): )?undefined symbol: (?P<symbol>[\w@.]+)")
 _MISSING: Final = re.compile(
     r"(?:(?P<file>/\S+): )?(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object"
@@ -59,13 +60,16 @@ def read_library(path: str) -> Library:
     except (ELFError, ValueError, KeyError, AttributeError, AssertionError, UnicodeError) as error:
         head = _head(path)
         bits = _BITS.get(head[4:5], "none") if head.startswith(b"\x7fELF") else "none"
-        if bits not in {"none", platform.architecture()[0].replace("bit", "-bit")}:
+        if bits not in {"none", _own_bits()}:
             # The loader looks at this first, too: what comes after it cannot be judged here.
-            fault = f"it is built for another word size ({bits})"
-            return Library(path=path, bits=bits, fault=fault)
+            return Library(path=path, bits=bits, fault=_WORD_SIZE.format(bits))
         truncated = head.startswith(b"\x7fELF") or not head
         fault = "it is cut short" if truncated else f"it is no shared library: {error}"
         return Library(path=path, bits=bits, truncated=truncated, fault=fault)
+
+
+def _own_bits() -> str:
+    return platform.architecture()[0].replace("bit", "-bit")
 
 
 def _head(path: str) -> bytes:
@@ -79,6 +83,9 @@ def _read(path: str, file: Any, size: int) -> Library:
     elf = ELFFile(file)
     bits = f"{elf.elfclass}-bit"
     machine = _MACHINES.get(elf["e_machine"], str(elf["e_machine"]))
+    if machine == platform.machine() and bits != _own_bits():
+        # Its other headers are not where they would be read.
+        return Library(path=path, bits=bits, machine=machine, fault=_WORD_SIZE.format(bits))
     end = max((s["p_offset"] + s["p_filesz"] for s in elf.iter_segments()), default=0)
     end = max(end, elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"])
     fault = None
