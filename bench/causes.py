@@ -39,18 +39,17 @@ HEAD: Final = """\
 
 A cause in the [catalogue](../reference/causes.md) is worth something where it was seen: made to
 happen for real, with a real R, a real bridge and a real Python, named by the harness without
-having been told, and gone when its remedy is applied. This page is the record of the last run of
-the corpus in `tests/live/causes/`, where each line can be read as a few lines of code and run
-again:
+having been told, and gone when its remedy is applied. This page is the record of the corpus in
+`tests/live/causes/`, where each line can be read as a few lines of code and run again:
 
 ```console
 $ nox -s bench -- causes
 ```
 
-Run on {day} with harness {version} on {machine}: **{made} of the catalogue's {all} causes were
-made to happen**, in {cases} ways; {named} of the {cases} were named right, in the first place, and
-in {verified} the remedy was applied and seen to help. {rest} causes are known from logs alone, and
-the last table says why.
+Each line is of the last time that it was run; the last run was on {day}, with harness {version} on
+{machine}: **{made} of the catalogue's {all} causes were made to happen**, in {cases} ways; {named}
+of the {cases} were named right, in the first place, and in {verified} the remedy was applied and
+seen to help. {rest} causes are known from logs alone, and the last table says why.
 
 *Named by* is what named it: an examination (`doctor`), one of a script (`doctor --script`), what
 the program printed (`diagnose`), or a cell of a matrix (`run`). *Confidence* is that of the
