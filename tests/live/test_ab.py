@@ -42,6 +42,7 @@ def compare(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_identical_arms_are_not_said_to_differ(tmp_path):
     code, document = compare(tmp_path, "--budget", "60")
     # On a busy machine a minute may not be enough to say that all is well.

@@ -69,6 +69,7 @@ def test_rpy2_and_a_value_that_ends_the_process(run):
     assert found["py-set"][0] == "unsupported"
 
 
+@pytest.mark.long
 def test_messages_of_rpc(run):
     found = outcomes(run, path="rpc", transport="socket", r=TRIXIE)
     assert found["r-doubles"] == found["r-matrix-integer"] == found["py-str-latin"] == EXACT

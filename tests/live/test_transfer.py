@@ -41,10 +41,11 @@ def axes(path: str, transport: str | None = None, bridge: str | None = None) -> 
 ROUTES = (
     axes("native"),
     axes("reticulate", bridge="1.41"),
-    axes("rpy2", bridge="3.6.9"),
-    axes("system"),
+    # Half a minute each: run every night.
+    pytest.param(axes("rpy2", bridge="3.6.9"), marks=pytest.mark.long),
+    pytest.param(axes("system"), marks=pytest.mark.long),
     axes("rpc", "socket"),
-    axes("rpc", "rserve"),
+    pytest.param(axes("rpc", "rserve"), marks=pytest.mark.long),
 )
 
 
