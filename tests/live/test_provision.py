@@ -213,7 +213,7 @@ def test_keras_with_torch_for_cuda_13_is_resolved_and_read_from_the_lock(
     assert "nvidia-cudnn-cu13" in lock.versions
 
 
-@pytest.mark.parametrize("seconds", [3, 15])
+@pytest.mark.parametrize("seconds", [3, pytest.param(15, marks=pytest.mark.long)])
 def test_a_killed_build_leaves_nothing_and_is_done_again(tmp_path: Path, seconds: float) -> None:
     script = f"""
 from pathlib import Path
