@@ -41,12 +41,14 @@ def axes(path: str, transport: str | None = None, bridge: str | None = None) -> 
 ROUTES = (
     axes("native"),
     axes("reticulate", bridge="1.41"),
-    # Half a minute each: run every night.
-    pytest.param(axes("rpy2", bridge="3.6.9"), marks=pytest.mark.long),
-    pytest.param(axes("system"), marks=pytest.mark.long),
+    axes("rpy2", bridge="3.6.9"),
+    axes("system"),
     axes("rpc", "socket"),
-    pytest.param(axes("rpc", "rserve"), marks=pytest.mark.long),
+    axes("rpc", "rserve"),
 )
+# Half a minute each: the others run every night.
+QUICK = (ROUTES[0], ROUTES[1], ROUTES[4])
+EACH = [one if one in QUICK else pytest.param(one, marks=pytest.mark.long) for one in ROUTES]
 
 
 def name_of(one: Axes) -> str:
@@ -57,7 +59,7 @@ def transferred(run: Whole, one: Axes) -> CellRecord:
     return run(one, "init", "transfer")
 
 
-@pytest.mark.parametrize("one", ROUTES, ids=name_of)
+@pytest.mark.parametrize("one", EACH, ids=name_of)
 def test_everything_crosses_unharmed(run, one):
     record = transferred(run, one)
     probe = probe_of(record, "transfer")
@@ -81,7 +83,7 @@ def test_what_shares_its_memory_and_what_does_not(run):
     assert shared("native") == {"to_python": False, "to_r": False}
 
 
-@pytest.mark.parametrize("one", ROUTES, ids=name_of)
+@pytest.mark.parametrize("one", EACH, ids=name_of)
 def test_the_end_of_the_process_is_a_stage(run, one):
     stages = {stage.name: stage for stage in probe_of(transferred(run, one), "init").stages}
     assert 0 < stages["teardown"].wall_s < 30
