@@ -29,6 +29,7 @@ from harness.gate.align import place_of
 from harness.journal.writer import FILE_NAME, Journal
 from harness.latency.model import Verdict
 from harness.model.cell import Cell, Plan
+from harness.model.document import Results
 from harness.model.status import Status
 from harness.results.load import load
 from harness.workflow.arms import read_settings
@@ -76,7 +77,19 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     bridges: tuple[Named, ...]
     plan: Plan
+    path: str
     folder: Path
+
+    def has(self, cell: Cell) -> bool:
+        """Say whether a cell has the bridge; the others are controls."""
+        return cell.axes.path == self.path
+
+    def results(self) -> Results:
+        """Return what is known of its cells: the folder may hold more, of an earlier matrix."""
+        found = load(self.folder)
+        ids = {cell.id for cell in self.plan.cells}
+        cells = tuple(record for record in found.cells if record.id in ids)
+        return msgspec.structs.replace(found, planned=tuple(one.id for one in cells), cells=cells)
 
 
 def run_both(request: Request) -> tuple[Arm, Arm]:
@@ -99,9 +112,9 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
         for arm, other in (order, order[::-1]):
             cells = turn[arm.name]
             if not request.quiet:
-                own = ", ".join(cell.id for cell in cells if cell.control is not None)
+                own = ", ".join(cell.id for cell in cells if arm.has(cell))
                 sys.stderr.write(f"{arm.name}: {own}\n")
-            _share_controls(other.folder, arm, [cell for cell in cells if cell.control is None])
+            _share_controls(other.folder, arm, [cell for cell in cells if not arm.has(cell)])
             run_plan(
                 msgspec.structs.replace(arm.plan, cells=cells),
                 Settings(
@@ -120,10 +133,10 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
 
 def judge_both(base: Arm, head: Arm, expectations: Expectations | None = None) -> Judgement:
     """Judge the head, with the base for its baseline."""
-    results = load(head.folder)
+    results = head.results()
     return judge(
         results,
-        baseline=aligned(load(base.folder), results),
+        baseline=aligned(base.results(), results),
         expectations=expectations,
         today=dt.datetime.now(dt.UTC).date(),
     )
@@ -141,16 +154,14 @@ def gate_bridge(request: Request, expect: Path | None = None) -> Judgement:
 
 def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
     """Compare the latency of both arms, in pairs, where both pass: a failure has no times."""
-    ends = {arm.name: load(arm.folder).cells for arm in (base, head)}
+    ends = {arm.name: arm.results().cells for arm in (base, head)}
     passing = {
         name: {place_of(one.axes) for one in records if one.status is Status.PASS}
         for name, records in ends.items()
     }
     both = passing[BASE] & passing[HEAD]
     cells = tuple(
-        cell
-        for cell in head.plan.cells
-        if cell.control is not None and place_of(cell.axes.as_dict()) in both
+        cell for cell in head.plan.cells if head.has(cell) and place_of(cell.axes.as_dict()) in both
     )
     if not cells:
         return []
@@ -189,7 +200,7 @@ def arms_of(request: Request) -> tuple[Arm, Arm]:
         _plan(request, head.path, request.bridge, select=True),
     ]
     arms = (
-        Arm(name=name, bridges=bridges, plan=plan, folder=request.results / name)
+        Arm(name=name, bridges=bridges, plan=plan, path=head.path, folder=request.results / name)
         for name, bridges, plan in zip((BASE, HEAD), (base, (head,)), plans, strict=True)
     )
     first, second = arms
@@ -201,7 +212,11 @@ def _base_of(request: Request, head: Named) -> str | None:
     base = request.base
     if base == RELEASED:
         return None
-    if _VERSION.fullmatch(base) or base.startswith("git+") or Path(base).expanduser().exists():
+    # A folder that happens to have the name of a branch is not what is meant.
+    is_place = base.startswith((".", "~")) or "/" in base or base.endswith(".tar.gz")
+    if is_place and not base.startswith("git+"):
+        is_place = Path(base).expanduser().exists()
+    if is_place or _VERSION.fullmatch(base):
         return f"{head.path}={base}"
     if head.place is None:
         raise UsageError(
@@ -244,7 +259,7 @@ def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[C
     # Where the base has several bridges in one place, the first that the matrix names counts.
     counterparts = {place_of(cell.axes.as_dict()): cell for cell in base.plan.cells[::-1]}
     known = {arm.name: {cell.id: cell for cell in arm.plan.cells} for arm in (base, head)}
-    own = [cell for cell in head.plan.cells if cell.control is not None]
+    own = [cell for cell in head.plan.cells if head.has(cell)]
     for start in range(0, len(own), size):
         turn = own[start : start + size]
         others = [counterparts[place_of(cell.axes.as_dict())] for cell in turn]
