@@ -81,12 +81,18 @@ class Timed(Reticulate):
         code = f"""
           source("{plain.argv[-1]}")
           noop <- function() kit$py$noop()
-          ratios <- vapply(seq_len(20), function(turn) {{
-            mine <- kit$timed("agreement", for (number in seq_len(1000)) noop())[["wall"]] / 1000
-            theirs <- bench::mark(
-              noop(), iterations = 1000, check = FALSE, memory = FALSE, filter_gc = FALSE
-            )
-            mine / mean(as.numeric(theirs$time[[1]]))
+          mine <- function() {{
+            kit$timed("agreement", for (number in seq_len(500)) noop())[["wall"]] / 500
+          }}
+          theirs <- function() {{
+            mean(as.numeric(bench::mark(
+              noop(), iterations = 500, check = FALSE, memory = FALSE, filter_gc = FALSE
+            )$time[[1]]))
+          }}
+          ratios <- vapply(seq_len(60), function(turn) {{
+            if (turn %% 2) first <- mine()
+            other <- theirs()
+            (if (turn %% 2) first else mine()) / other
           }}, 0)
           kit$say("finding", id = "agreement", text = sprintf("%.6f", median(ratios)))
         """
@@ -103,8 +109,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         yield whole
 
 
-def test_a_noop_call_takes_as_long_as_the_package_bench_says(run):
+@pytest.mark.parametrize(
+    "tolerance",
+    [
+        # Wherever the tests run, whatever else that machine does.
+        0.25,
+        # What is claimed, on a machine that does nothing else.
+        pytest.param(0.05, marks=pytest.mark.long),
+    ],
+)
+def test_a_noop_call_takes_as_long_as_the_package_bench_says(run, tolerance):
     axes = Axes(path="reticulate", r="4.2.2", python="3.11")
     record = run(axes, "init", "call", path=Timed())
     assert record.findings, record.message
-    assert float(record.findings[-1]) == pytest.approx(1.0, abs=0.05)
+    assert float(record.findings[-1]) == pytest.approx(1.0, abs=tolerance)
