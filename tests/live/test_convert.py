@@ -74,7 +74,12 @@ def test_messages_of_rpc(run):
     found = outcomes(run, path="rpc", transport="socket", r=TRIXIE)
     assert found["r-doubles"] == found["r-matrix-integer"] == found["py-str-latin"] == EXACT
     assert found["py-set"][0] == found["py-int-beyond-2-53"][0] == "unsupported"
-    assert found["r-factor"] == SILENT
+    # What would be lost is refused where it is sent.
+    assert {found[name][0] for name in ("r-factor", "r-integer-na", "np-array-bool")} == {
+        "unsupported"
+    }
+    assert found["py-tuple"][0] == "documented loss"
+    assert not [name for name, both in found.items() if "silent loss" in both]
 
 
 def test_files_of_system(run):

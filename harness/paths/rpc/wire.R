@@ -17,6 +17,28 @@ wire_error <- function(...) {
   ))
 }
 
+# Why a value has no place in a message, or NULL. What the other side could not tell from another
+# value is refused here, so that nothing is lost without a word.
+no_place <- function(value) {
+  # An S4 object and a formula have a class, too.
+  if (is.object(value)) return(paste("a value of class", class(value)[[1L]]))
+  if (is.list(value)) {
+    keys <- names(value)
+    if (!is.null(dim(value))) return("a list with dimensions")
+    if (anyNA(keys) || !all(nzchar(keys))) return("a list of which some have a name and some none")
+    if (anyDuplicated(keys) > 0L) return("a list with a name that occurs twice")
+    return(NULL)
+  }
+  if (!is.logical(value) && !is.numeric(value) && !is.character(value)) {
+    return(paste("a value of type", typeof(value)))
+  }
+  if (!is.null(names(value)) || !is.null(dimnames(value))) return("a vector or an array with names")
+  if (is.double(value)) return(NULL)
+  if (anyNA(value)) return(paste("NA of type", typeof(value)))
+  if (!is.numeric(value) && !is.null(dim(value))) return(paste("an array of type", typeof(value)))
+  NULL
+}
+
 # A message (a list with `kind`) as a frame. Numbers and arrays of them become raw arrays, one
 # number an array without extents; `register(f)` names a function for the other side.
 pack <- function(message, register = NULL) {
@@ -26,7 +48,10 @@ pack <- function(message, register = NULL) {
       if (is.null(register)) wire_error("a function has no place in this message")
       return(list(`$callback` = register(value)))
     }
-    if (is.numeric(value) && is.null(names(value)) && !is.factor(value)) {
+    if (is.null(value)) return(NULL)
+    why_not <- no_place(value)
+    if (!is.null(why_not)) wire_error(why_not, " has no place in a message")
+    if (is.numeric(value)) {
       extent <- dim(value)
       if (is.null(extent)) extent <- if (length(value) == 1L) integer() else length(value)
       whole <- is.integer(value)

@@ -51,11 +51,26 @@ class Array:
 
     @classmethod
     def of(cls, array: Any) -> Array:
-        """Take an array of numpy's."""
+        """Take an array of numpy's: floats that a double holds, integers that R's hold.
+
+        Raises
+        ------
+        WireError
+            It holds something else, or an integer beyond them; R's least 32-bit integer is NA.
+        """
         import numpy as np
 
-        kind, dtype = (2, "<i4") if array.dtype.kind in "iu" else (1, "<f8")
-        return cls(kind, array.shape, np.asarray(array).astype(dtype).tobytes(order="F"))
+        values = np.asarray(array)
+        kind = values.dtype.kind
+        if kind == "f" and values.dtype.itemsize <= 8:
+            return cls(1, values.shape, values.astype("<f8").tobytes(order="F"))
+        if kind not in "iu":
+            raise WireError("an array of %s has no place in a message" % values.dtype)
+        if values.dtype.itemsize > 2 and values.size:
+            for value in (int(values.min()), int(values.max())):
+                if not -(2**31) < value < 2**31:
+                    raise WireError("the integer %d in an array is none of R's" % value)
+        return cls(2, values.shape, values.astype("<i4").tobytes(order="F"))
 
     def packed(self) -> bytes:
         """Return the array as bytes that say how long they are."""
@@ -79,7 +94,11 @@ def pack(message: Dict[str, Any]) -> bytes:
 
 
 def _outgoing(value: Any, arrays: List[bytes]) -> Any:
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):
+        if "\0" in value:
+            raise WireError("a text with a NUL in it is none of R's")
+        return value
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         if abs(value) > 2**53:
@@ -92,7 +111,10 @@ def _outgoing(value: Any, arrays: List[bytes]) -> Any:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return _attached(Array.of(value), arrays)
     if isinstance(value, dict):
-        return {str(key): _outgoing(item, arrays) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                raise WireError("a key of type %s has no place in a message" % type(key).__name__)
+        return {key: _outgoing(item, arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         if value and all(isinstance(item, float) for item in value):
             data = struct.pack("<%dd" % len(value), *value)

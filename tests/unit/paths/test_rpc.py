@@ -138,18 +138,15 @@ def wire(modules: dict[str, Any]) -> Any:
     return modules["wire"]
 
 
+TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False)
-    | st.text()
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | TEXTS
 )
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
         st.lists(inner.filter(lambda item: not isinstance(item, float)), max_size=4)
-        | st.dictionaries(st.text().filter(lambda key: not key.startswith("$")), inner, max_size=4)
+        | st.dictionaries(TEXTS.filter(lambda key: not key.startswith("$")), inner, max_size=4)
     ),
     max_leaves=8,
 )
@@ -212,10 +209,41 @@ def test_what_no_message_can_be(wire, text, arrays, why):
         wire.unpack(frame_of(wire, text, arrays))
 
 
-@pytest.mark.parametrize("value", [2**60, {1, 2}, object()])
+@pytest.mark.parametrize("value", [2**60, {1, 2}, object(), "a\0b", {1: 2}, ["a\0"]])
 def test_what_has_no_place_in_a_message(wire, value):
     with pytest.raises(wire.WireError):
         wire.pack({"kind": "x", "value": value})
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([True], "bool"),
+        ([1j], "complex128"),
+        (["2024-02-29"], "datetime64[ns]"),
+        (["a"], "U1"),
+        ([None], "object"),
+        ([2**31], "int64"),
+        ([-(2**31)], "int32"),  # R's NA
+        ([2**32 - 1], "uint32"),
+        ([2**64 - 1, 1], "uint64"),
+    ],
+)
+def test_what_r_has_no_array_for_is_refused(wire, values, dtype):
+    numpy = pytest.importorskip("numpy", reason="the tests' own environment has no numpy")
+    with pytest.raises(wire.WireError):
+        wire.pack({"kind": "x", "value": numpy.array(values, dtype)})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64", "uint64", "f2", "f4", "f8"])
+def test_arrays_that_r_has_arrive_whole(wire, dtype):
+    numpy = pytest.importorskip("numpy", reason="the tests' own environment has no numpy")
+    sent = numpy.array([[1, 2, 3], [4, 5, 6]], dtype)
+    got = wire.unpack(wire.pack({"kind": "x", "value": sent}))["value"].numpy()
+    assert (got == sent).all()
+    assert got.dtype.kind == ("i" if numpy.dtype(dtype).kind in "iu" else "f")
+    empty = wire.unpack(wire.pack({"kind": "x", "value": sent[:0]}))["value"]
+    assert empty.shape == (0, 3)
 
 
 # --- The door ---------------------------------------------------------------------------------
