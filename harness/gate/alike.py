@@ -28,6 +28,18 @@ def normalised(text: str | None) -> str:
     return text.strip()
 
 
+def same_text(text: str | None) -> str:
+    """Return a text without addresses and paths, whose numbers are what it says.
+
+    >>> same_text("int -2147483648 at 0x7f00")
+    'int -2147483648 at 0x0'
+    """
+    text = text or ""
+    for pattern, instead in _VARIES[:2]:
+        text = pattern.sub(instead, text)
+    return " ".join(text.split())
+
+
 def head_of(text: str | None, width: int = 160) -> str:
     """Return the start of a message on one line."""
     line = " ".join((text or "").split())

@@ -20,14 +20,20 @@ from harness.gate.model import (
     Stale,
     Word,
 )
-from harness.gate.outcomes import other_words, worse_outcomes
+from harness.gate.outcomes import other_values, other_words, worse_outcomes
 from harness.model.document import Results
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
 from harness.model.status import Status
 
 _REGRESSIONS: Final = frozenset(
-    {Change.NEWLY_BROKEN, Change.DIFFERENTLY_BROKEN, Change.WORSE, Change.OTHER_WORDS}
+    {
+        Change.NEWLY_BROKEN,
+        Change.DIFFERENTLY_BROKEN,
+        Change.WORSE,
+        Change.OTHER_VALUE,
+        Change.OTHER_WORDS,
+    }
 )
 _UNEXPECTED: Final = frozenset({Change.UNEXPECTED, Change.OTHERWISE, Change.FLAKY})
 _NAMED: Final = 3
@@ -149,6 +155,7 @@ def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
         return None
     for change, found in (
         (Change.WORSE, worse_outcomes(was, record)),
+        (Change.OTHER_VALUE, other_values(was, record)),
         (Change.OTHER_WORDS, other_words(was, record)),
     ):
         if found:

@@ -46,6 +46,8 @@ class Change(StrEnum):
     DIFFERENTLY_BROKEN = "differently broken"
     WORSE = "worse"
     """It passes as before, but values that survived do no longer."""
+    OTHER_VALUE = "other value"
+    """It passes as before, but something that was lost before arrives as something else now."""
     OTHER_WORDS = "other words"
     """It passes as before, but what users read of an error is not what it was."""
     NEWLY_WORKING = "newly working"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.gate.alike import head_of, normalised
+from harness.gate.alike import head_of, normalised, same_text
 from harness.model.record import CellRecord
 
 KEY: Final = "outcome"
 """In the details of a probe, of a thing that was measured: what became of it."""
+ARRIVED: Final = "got"
+"""Beside it: what arrived, as a text, where that is not what was sent."""
 SEVERITY: Final = (
     "exact",
     "documented loss",
@@ -26,11 +28,27 @@ _WORDS: Final = frozenset({"message", "class"})
 
 def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
     """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``."""
-    before = dict(_outcomes(was))
+    before = _outcomes(was)
     return [
-        f"{name}: {before[name]} -> {outcome}"
-        for name, outcome in _outcomes(now)
-        if name in before and _rank(outcome) > _rank(before[name])
+        f"{name}: {before[name][0]} -> {outcome}"
+        for name, (outcome, _) in _outcomes(now).items()
+        if name in before and _rank(outcome) > _rank(before[name][0])
+    ]
+
+
+def other_values(was: CellRecord, now: CellRecord) -> list[str]:
+    """Return what arrives as something else than before, though with the same outcome.
+
+    NA that became ``True`` and becomes ``False`` was lost silently, and still is; whoever had
+    learnt to live with the one is hit by the other.
+    """
+    before = _outcomes(was)
+    return [
+        f"{name}: {head_of(before[name][1], 80)} -> {head_of(arrived, 80)}"
+        for name, (outcome, arrived) in _outcomes(now).items()
+        if name in before
+        and before[name][0] == outcome
+        and same_text(before[name][1]) != same_text(arrived)
     ]
 
 
@@ -62,19 +80,25 @@ def _texts_of(place: str, details: Mapping[str, Any]) -> Iterator[tuple[str, str
             yield f"{place} {key}", value
 
 
-def _outcomes(record: CellRecord) -> Iterator[tuple[str, str]]:
-    for probe in record.probes:
-        yield from _outcomes_of((), probe.details)
+def _outcomes(record: CellRecord) -> dict[str, tuple[str, str]]:
+    """Return the outcome of each thing that was measured, and what arrived of it."""
+    return {
+        name: found for probe in record.probes for name, found in _outcomes_of((), probe.details)
+    }
 
 
-def _outcomes_of(place: tuple[str, ...], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _outcomes_of(
+    place: tuple[str, ...], details: Mapping[str, Any]
+) -> Iterator[tuple[str, tuple[str, str]]]:
     for key in sorted(details):
         value = details[key]
         if isinstance(value, Mapping):
             yield from _outcomes_of((*place, key), value)
         elif key == KEY and isinstance(value, str):
+            arrived = details.get(ARRIVED)
             # `values NA_integer_ there`: without the name of the list that all are in.
-            yield " ".join(place[1:] or place), value
+            name = " ".join(place[1:] or place)
+            yield name, (value, arrived if isinstance(arrived, str) else "")
 
 
 def _rank(outcome: str) -> int:

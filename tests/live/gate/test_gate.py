@@ -138,6 +138,28 @@ def test_the_unchanged_copy_is_let_through_twenty_times(project: Path, tmp_path:
 
 
 @pytest.mark.long
+def test_a_conversion_of_na_that_changed_is_caught(project: Path, tmp_path: Path) -> None:
+    """No probe fails: ``convert`` finds what became of each value, and the gate that it changed."""
+    tree = changed(project, tmp_path)
+    source = (tree / "src" / "python.cpp").read_text()
+    one = "return PyBool_FromLong(psexp[0]);"
+    assert one in source
+    # NA becomes True here, which is a silent loss; False is one, too.
+    replaced(tree, "src/python.cpp", one, "return PyBool_FromLong(psexp[0] == 1);")
+    (project / "convert.yaml").write_text(
+        "probes: [init, convert]\n"
+        "axes: {path: reticulate, r: 4.5.0, python: '3.11', numpy: 2.2.6, pandas: 2.2.3}\n"
+    )
+    code, document = gate(
+        project, "convert.yaml", f"reticulate={tree}", "HEAD", tmp_path / "out", "--again", "0"
+    )
+    (finding,) = document["regressions"]
+    assert (code, document["verdict"]) == (1, "regressed"), document
+    assert (finding["change"], finding["message"].count(" -> ")) == ("other value", 2)
+    assert finding["message"].startswith("r-logical-na back: ")
+
+
+@pytest.mark.long
 def test_rpy2_is_gated_in_the_same_way(rpy2: Path, project: Path, tmp_path: Path) -> None:
     tree = Path(shutil.copytree(rpy2, tmp_path / "rpy2"))
     with (tree / "rpy2-rinterface" / "src" / "rpy2" / "rinterface.py").open("a") as stream:

@@ -179,6 +179,23 @@ def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
     assert judge(results(before), baseline=results(before), today=TODAY).verdict is Word.OK
 
 
+def arrived(**found: str) -> ProbeRecord:
+    values = {
+        name: {"there": {"outcome": "silent loss", "got": got}} for name, got in found.items()
+    }
+    return ProbeRecord(name="convert", status=Status.PASS, details={"values": values})
+
+
+def test_a_value_that_is_lost_in_another_way_is_told_with_both_values() -> None:
+    before = cell(probes=(arrived(na="int -2147483648", env="<environment: 0x1f>"),))
+    same = cell(probes=(arrived(na="int -2147483648", env="<environment: 0x2e>"),))
+    now = cell(probes=(arrived(na="int 0", env="<environment: 0x1f>"),))
+    assert judge(results(same), baseline=results(before), today=TODAY).verdict is Word.OK
+    judgement = judge(results(now), baseline=results(before), today=TODAY)
+    assert kinds(judgement.regressions) == {PASS.id: "other value"}
+    assert judgement.regressions[0].message == "na there: int -2147483648 -> int 0"
+
+
 def spoken(message: str) -> ProbeRecord:
     details = {"python_to_r": {"raised": True, "class": "ValueError", "message": message}}
     return ProbeRecord(name="error", status=Status.PASS, details=details)
