@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +17,10 @@ from harness.results.locate import fault
 
 JOURNAL = "journal.jsonl"
 DOCUMENT = "results.json"
+PACKED = "results.json.gz"
+"""The same, compressed by ``gzip``: how results are kept in a repository."""
+LARGEST: Final = 2**31
+"""Bytes of a document, unpacked: a small file from a stranger can unpack to any size."""
 
 # What a decoder raises on hostile input: a syntax fault, a text that is not UTF-8, numbers
 # out of range, nesting without end.
@@ -25,12 +31,15 @@ def load(folder: Path) -> Results:
     """Return the results in ``folder``, which may also be a results document itself.
 
     The journal counts where it tells of a run, because ``results.json`` can be older than
-    it; a folder that holds ``results.json`` alone will do.  Raises ``FileFault`` with the
-    file, and the line where there is one, for all that can be wrong with them.
+    it; a folder that holds ``results.json`` alone will do, also one that ``gzip`` has packed.
+    Raises ``FileFault`` with the file, and the line where there is one, for all that can be
+    wrong with them.
     """
     if _is_file(folder):
         return load_document(folder)
     journal, document = folder / JOURNAL, folder / DOCUMENT
+    if not _is_file(document) and _is_file(folder / PACKED):
+        document = folder / PACKED
     if _is_file(journal):
         fold = Fold()
         broken = None
@@ -66,8 +75,8 @@ def load(folder: Path) -> Results:
 def load_document(file: Path) -> Results:
     """Return the results document in ``file``.  Raises ``FileFault``."""
     try:
-        data = file.read_bytes()
-    except (OSError, ValueError) as error:
+        data = _unpacked(file) if file.suffix == ".gz" else file.read_bytes()
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise FileFault(str(file), f"cannot be read: {_reason(error)}") from None
     try:
         version = msgspec.json.decode(data, type=_Version).schema
@@ -101,6 +110,14 @@ def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 class _Version(msgspec.Struct):
     schema: int
+
+
+def _unpacked(file: Path) -> bytes:
+    with gzip.open(file) as stream:
+        data = stream.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"unpacked it is larger than {LARGEST // 2**20} MiB")
+    return data
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

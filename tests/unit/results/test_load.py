@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
@@ -54,6 +55,35 @@ def test_the_journal_counts_where_it_tells_of_a_run(tmp_path, journal, make_docu
     save(make_document(make_record("a", "fail")), tmp_path)
     (tmp_path / JOURNAL).write_text(journal.run().plan("a").finish("a").lines)
     assert load(tmp_path).cells[0].status == "pass"
+
+
+def test_a_packed_document_comes_back(tmp_path, make_document, make_record):
+    results = make_document(make_record("a"))
+    save(results, tmp_path)
+    document = tmp_path / "results.json"
+    (tmp_path / "results.json.gz").write_bytes(gzip.compress(document.read_bytes()))
+    document.unlink()
+    assert load(tmp_path) == results
+    assert load(tmp_path / "results.json.gz") == results
+
+
+@pytest.mark.parametrize("cut", [0, 5, 40])
+def test_a_packed_document_that_is_none(tmp_path, make_document, make_record, cut):
+    save(make_document(make_record("a")), tmp_path)
+    packed = gzip.compress((tmp_path / "results.json").read_bytes())
+    file = tmp_path / "cut.json.gz"
+    file.write_bytes(packed[:cut] + b"x" * 10 if cut == 5 else packed[:cut])
+    with pytest.raises(FileFault) as caught:
+        load(file)
+    assert caught.value.source == str(file)
+
+
+def test_what_unpacks_to_more_than_there_is_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.results.load.LARGEST", 1000)
+    file = tmp_path / "results.json.gz"
+    file.write_bytes(gzip.compress(b" " * 5000))
+    with pytest.raises(FileFault, match="unpacked it is larger"):
+        load(tmp_path)
 
 
 def test_an_empty_journal_leaves_it_to_the_document(tmp_path, make_document, make_record):
