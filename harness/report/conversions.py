@@ -12,7 +12,14 @@ from harness.model.document import Results
 from harness.model.record import CellRecord
 from harness.report.view import ordered
 
+Bridge = tuple[str | None, ...]
+"""What the cells of one bridge have in common: path, transport, bridge and R."""
+Pins = Mapping[str, set[str | None]]
+"""The versions of packages that were asked for, by name."""
+
 LEGS: Final = ("there", "back")
+_NAMED: Final = ("numpy", "pandas")
+"""Packages that change what becomes of values."""
 MARKS: Final[Mapping[str, str]] = {
     "exact": "exact",
     "documented loss": "doc",
@@ -62,8 +69,17 @@ def _outcome(leg: object) -> object:
 
 def columns(results: Results) -> list[Column]:
     """Return a column for each cell that judged values, the control's last."""
+    pins: dict[Bridge, Pins] = {}
+    for record in results.cells:
+        of_it = pins.setdefault(_bridge(record), {name: set() for name in _NAMED})
+        for name, values in of_it.items():
+            values.add(record.axes.get(name))
     found = [
-        Column(record=record, name=name_of(record, results), values=probe.details["values"])
+        Column(
+            record=record,
+            name=name_of(record, pins[_bridge(record)]),
+            values=probe.details["values"],
+        )
         for record in ordered(results)
         for probe in record.probes
         if probe.name == "convert" and isinstance(probe.details.get("values"), Mapping)
@@ -71,10 +87,15 @@ def columns(results: Results) -> list[Column]:
     return sorted(found, key=lambda column: column.record.axes.get("path") == "native")
 
 
-def name_of(record: CellRecord, results: Results) -> str:
+def _bridge(record: CellRecord) -> Bridge:
+    return tuple(record.axes.get(key) for key in ("path", "transport", "bridge", "r"))
+
+
+def name_of(record: CellRecord, pins: Pins) -> str:
     """Return what a bridge is called in the table: its version read back, and what tells it apart.
 
-    The versions of packages are named where another cell of the same bridge has others.
+    ``pins`` are the versions of packages that cells of the same bridge have; they are named where
+    there are several.
     """
     axes = record.axes
     bridge = record.identity.get("bridge")
@@ -85,21 +106,13 @@ def name_of(record: CellRecord, results: Results) -> str:
         name = f"rpc {axes.get('transport')}"
         version = f"{bridge['name']} {version}" if bridge.get("name") else ""
     words = f"{name} {version}".strip()
-    same = [
-        other
-        for other in results.cells
-        if other.id != record.id
-        and all(
-            other.axes.get(key) == axes.get(key) for key in ("path", "transport", "bridge", "r")
-        )
-    ]
-    pins = [
-        f"{key} {str(axes[key]).removeprefix('==')}"
-        for key in ("numpy", "pandas")
-        if axes.get(key) and any(other.axes.get(key) != axes.get(key) for other in same)
+    named = [
+        f"{name} {str(axes[name]).removeprefix('==')}"
+        for name, values in pins.items()
+        if axes.get(name) and len(values) > 1
     ]
     r = f"R {axes['r']}" if axes.get("r") else ""
-    return ", ".join(part for part in (words, r, *pins) if part)
+    return ", ".join(part for part in (words, r, *named) if part)
 
 
 def names_of_values(found: list[Column]) -> Iterator[str]:

@@ -41,7 +41,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     Times are the sums over the probe's stages in seconds: medians over ``pairs`` pairs of a
     cell and its control that both passed on the same machine.  ``cost_s`` is the median of
     path minus control within each pair.  Of a stage that was not repeated equally often on both
-    sides, as often as fits into a time, one repetition counts.
+    sides, as often as fits into a time, one repetition counts.  ``cells`` are the ids of the path's
+    cells.
     """
 
     framework: str
@@ -52,20 +53,23 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     control_s: float
     cost_s: float
     stages: tuple[StageCost, ...]
+    cells: tuple[str, ...] = ()
 
 
 def compare(results: Results) -> list[Comparison]:
     """Return the comparisons that the results allow, by framework, path and probe."""
     pairs: dict[tuple[str, str, str], list[tuple[ProbeRecord, ProbeRecord]]] = {}
-    for record, control in _pairs(results):
-        for mine, its in _common_probes(record, control):
+    cells: dict[tuple[str, str, str], list[str]] = {}
+    for record, control in pairs_of(results):
+        for mine, its in common_probes(record, control):
             name = f"{mine.name}, cold" if mine.cold else mine.name
             key = (_framework(record, mine), path_label(record), name)
             pairs.setdefault(key, []).append((mine, its))
+            cells.setdefault(key, []).append(record.id)
     ranks = {key: position for position, key in enumerate(pairs)}
     frameworks = {key[0]: position for position, key in reversed(list(enumerate(pairs)))}
     return [
-        _comparison(*key, pairs[key])
+        _comparison(*key, pairs[key], cells[key])
         for key in sorted(pairs, key=lambda key: (frameworks[key[0]], ranks[key]))
     ]
 
@@ -76,7 +80,8 @@ class MemoryCost(msgspec.Struct, frozen=True, kw_only=True):
     ``host_mb`` and ``others_mb`` are peaks: of the driver's own process, and of the processes
     of the other language, 0 where it lives in the host.  Shells are not counted.  Medians over
     ``pairs`` pairs of a cell and its control on the same machine, both of which passed;
-    ``cost_mb`` is that of all processes of the path minus those of the control.
+    ``cost_mb`` is that of all processes of the path minus those of the control.  ``cells`` are
+    the ids of the path's cells.
     """
 
     framework: str
@@ -86,12 +91,13 @@ class MemoryCost(msgspec.Struct, frozen=True, kw_only=True):
     others_mb: float
     control_mb: float
     cost_mb: float
+    cells: tuple[str, ...] = ()
 
 
 def compare_memory(results: Results) -> list[MemoryCost]:
     """Return what the paths' processes take, by framework and path."""
     pairs: dict[tuple[str, str], list[tuple[CellRecord, CellRecord]]] = {}
-    for record, control in _pairs(results):
+    for record, control in pairs_of(results):
         if record.processes and control.processes and _both_passed(record, control):
             name = framework_label(record.axes.get("framework") or "")
             pairs.setdefault((name, path_label(record)), []).append((record, control))
@@ -113,6 +119,7 @@ def _memory_cost(
         others_mb=median(others),
         control_mb=median(controls),
         cost_mb=median(costs),
+        cells=tuple(mine.id for mine, _ in pairs),
     )
 
 
@@ -124,7 +131,7 @@ def _both_passed(record: CellRecord, control: CellRecord) -> bool:
     return record.status is control.status is Status.PASS
 
 
-def _pairs(results: Results) -> Iterator[tuple[CellRecord, CellRecord]]:
+def pairs_of(results: Results) -> Iterator[tuple[CellRecord, CellRecord]]:
     """Yield each cell with its control, where both were measured on one machine."""
     by_id = {record.id: record for record in results.cells}
     place = {cell: n for n, other in enumerate(results.elsewhere, 1) for cell in other.cells}
@@ -150,9 +157,8 @@ def dearest(comparisons: Iterable[Comparison], most: int = 1) -> str:
     )
 
 
-def _common_probes(
-    record: CellRecord, control: CellRecord
-) -> list[tuple[ProbeRecord, ProbeRecord]]:
+def common_probes(record: CellRecord, control: CellRecord) -> list[tuple[ProbeRecord, ProbeRecord]]:
+    """Return the probes that both passed and timed, of the same work, each with its control's."""
     theirs = {_same(probe): probe for probe in control.probes}
     found = ((mine, theirs.get(_same(mine))) for mine in record.probes)
     return [
@@ -179,7 +185,11 @@ def _framework(record: CellRecord, probe: ProbeRecord) -> str:
 
 
 def _comparison(
-    framework: str, path: str, probe: str, pairs: list[tuple[ProbeRecord, ProbeRecord]]
+    framework: str,
+    path: str,
+    probe: str,
+    pairs: list[tuple[ProbeRecord, ProbeRecord]],
+    cells: list[str],
 ) -> Comparison:
     names = dict.fromkeys(
         stage.name for mine, its in pairs for stage in (*mine.stages, *its.stages)
@@ -194,11 +204,12 @@ def _comparison(
         control_s=median(its for _, its in totals),
         cost_s=median(mine - its for mine, its in totals),
         stages=tuple(_stage_cost(name, pairs) for name in names),
+        cells=tuple(dict.fromkeys(cells)),
     )
 
 
 def _stage_cost(name: str, pairs: list[tuple[ProbeRecord, ProbeRecord]]) -> StageCost:
-    times = [(_time(mine, name), _time(its, name)) for mine, its in pairs]
+    times = [(time_of(mine, name), time_of(its, name)) for mine, its in pairs]
     cpu = [(_cpu_time(mine, name), _cpu_time(its, name)) for mine, its in pairs]
     differences = [(mine or 0.0) - (its or 0.0) for mine, its in cpu if (mine, its) != (None, None)]
     return StageCost(
@@ -230,7 +241,7 @@ def _totals(mine: ProbeRecord, its: ProbeRecord) -> tuple[float, float]:
     return first, second
 
 
-def _time(probe: ProbeRecord, name: str) -> float | None:
+def time_of(probe: ProbeRecord, name: str) -> float | None:
     """Return the seconds of one repetition of a stage, or ``None`` where there is none."""
     times = [stage.wall_s / max(stage.n, 1) for stage in probe.stages if stage.name == name]
     return sum(times) if times else None

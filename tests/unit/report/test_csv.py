@@ -6,6 +6,7 @@ import io
 import pytest
 
 from harness.model.cell import Axes
+from harness.model.record import Trial
 from harness.model.status import Status
 from harness.report.csv import COLUMNS, REPORT
 
@@ -67,3 +68,38 @@ def test_pins_are_one_column(make_cell, make_document):
     axes = Axes(path="native", python="3.12", pins=(("numpy", "<2"), ("scipy", "==1.14")))
     (row,) = rows(make_document([make_cell(axes)]))
     assert row["pins"] == "numpy<2 scipy==1.14"
+
+
+def test_stages_stand_on_the_row_of_their_probe(smoke):
+    wanted = {
+        (record.id, probe.name, probe.variant): probe.stages
+        for record in smoke.cells
+        for probe in record.probes
+    }
+    for row in rows(smoke):
+        stages = wanted.get((row["id"], row["probe"], row["variant"] or None), ())
+        said = [stage.split(":") for stage in row["stages"].split()]
+        assert [name for name, *_ in said] == [stage.name for stage in stages]
+        for (_, wall, cpu, n), stage in zip(said, stages, strict=True):
+            assert float(wall) == pytest.approx(stage.wall_s, abs=1e-6)
+            assert (cpu == "") == (stage.cpu_s is None)
+            assert int(n) == stage.n
+
+
+def test_versions_read_back_and_how_it_ended(make_cell, make_document):
+    record = make_cell(
+        Axes(path="system", r="4.5.0", python="3.12"),
+        identity={"python": {"version": "3.12.1"}, "modules": {"numpy": "2.4.6", "jax": "0.9.2"}},
+        attempts=(Status.PASS, Status.CRASH),
+        findings=("one", "two"),
+        trials=(
+            Trial(remedy="older-python", verified=True, cell="a"),
+            Trial(remedy="numpy-1", verified=None, cell=""),
+        ),
+    )
+    (row,) = rows(make_document([record]))
+    assert row["python_version"] == "3.12.1"
+    assert row["packages"] == "jax==0.9.2 numpy==2.4.6"
+    assert (row["attempts"], row["exit_code"], row["implied"]) == ("pass crash", "0", "false")
+    assert row["findings"] == "one\ntwo"
+    assert row["remedies"] == "older-python:proven numpy-1:untried"
