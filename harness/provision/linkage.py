@@ -134,6 +134,12 @@ class RootLibraries:
                     yield versions, frozenset() if versions else frozenset(_exported(elf))
 
 
+def defined_in(file: Path) -> frozenset[str]:
+    """Return the versions of symbols that a library has: empty for one without, or for none."""
+    with _Opened(file) as elf:
+        return frozenset() if elf is None else frozenset(_defined(elf))
+
+
 def newest_release(versions: Iterable[str]) -> str | None:
     """Return the newest release of the C library among versions of symbols.
 

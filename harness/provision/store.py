@@ -1,6 +1,7 @@
 """The folder in which everything that is expensive to build is kept.
 
     <root>/<kind>/<key>/            an entry; whole when it holds ``.complete``
+    <root>/<kind>/<key>/.files      its files with their sizes, for the kinds that nothing changes
     <root>/locks/<kind>/<key>       who holds the kernel's lock on it builds or removes
     <root>/sessions/<name>          which entries a live process uses
 
@@ -28,6 +29,7 @@ import msgspec
 import platformdirs
 
 from harness.errors import MachineFault
+from harness.provision.listing import first_damaged, list_files
 from harness.provision.process import holding
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 
 MARKER: Final = ".complete"
 SCHEMA: Final = 1
+GUARDED: Final = frozenset(
+    {"overlay", "python", "python-debian", "r-builder", "r-debian", "r-library"}
+)
+"""Kinds that are large trees of files and never change: a file may get lost in the meantime."""
 _LOCKS: Final = "locks"
 _SESSIONS: Final = "sessions"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -100,6 +106,7 @@ class FolderStore:
         self._session: int | None = None
         self._session_path: Path | None = None
         self._used: set[str] = set()
+        self._intact: set[str] = set()
         with self._explained(self.root):
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -143,6 +150,9 @@ class FolderStore:
     ) -> Path:
         """Return the folder of ``kind`` and ``key``, built by ``build`` where it is not whole.
 
+        Of the kinds in ``GUARDED``, every file is looked at, once in the life of this object: an
+        entry that lost one, or has one cut short, is built anew.
+
         Parameters
         ----------
         build
@@ -162,7 +172,8 @@ class FolderStore:
         with self._explained(folder), self._locked(kind, key) as fd:
             # Before the look at the marker: whoever prunes looks at the uses under this lock.
             self._note_use(kind, key)
-            if _is_whole(folder) and (verify is None or verify(folder)):
+            good = _is_whole(folder) and (verify is None or verify(folder))
+            if good and self._is_intact(kind, key):
                 os.utime(folder / MARKER)
                 return folder
             remove_tree(folder)
@@ -172,11 +183,25 @@ class FolderStore:
                 # it inherits the lock, so that nobody else starts before it has ended.
                 with holding(fd):
                     build(folder)
+                if kind in GUARDED:
+                    list_files(folder)
                 _write_marker(folder, description)
             except BaseException:
                 remove_tree(folder)
                 raise
         return folder
+
+    def _is_intact(self, kind: str, key: str) -> bool:
+        """Tell whether the files of an entry are there, and as long as they were."""
+        name = f"{kind}/{key}"
+        if kind not in GUARDED or name in self._intact:
+            return True
+        lost = first_damaged(self.root / kind / key)
+        if lost is None:
+            self._intact.add(name)
+            return True
+        self._notify(f"{name[: len(kind) + 13]} was damaged ({lost}): making it anew")
+        return False
 
     def entries(self) -> tuple[Entry, ...]:
         """All whole entries, by kind and key.  Reads the markers alone, so it is quick."""

@@ -52,7 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bridge`` is a value of ``--bridge``.  ``base`` is a git reference of the same tree, a
     version, a place of its own, or ``released``.  A cell that does not pass is run ``again`` so
-    many times.
+    many times.  ``costs`` are results of last time, by whose times shards are dealt out.
     """
 
     matrix: Path
@@ -62,6 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     where: str | None = None
     shard: str | None = None
+    costs: Path | None = None
     cran: str | None = None
     jobs: int | None = None
     again: int = 2
@@ -238,6 +239,7 @@ def _plan(request: Request, path: str, bridge: str | None, *, select: bool) -> P
         only=request.only if select else (),
         where=where if select else None,
         shard=request.shard if select else None,
+        costs=request.costs if select else None,
         cran=request.cran,
         bridges=() if bridge is None else (bridge,),
     )
@@ -250,7 +252,10 @@ def _plan(request: Request, path: str, bridge: str | None, *, select: bool) -> P
     controls = {cell.control for cell in own}
     cells = tuple(cell for cell in plan.cells if cell in own or cell.id in controls)
     whole = 0 if request.only or request.where or request.shard else len(cells)
-    return msgspec.structs.replace(plan, cells=cells, whole=whole)
+    theirs = {cell.id for cell in plan.others if cell.axes.path == path}
+    theirs |= {cell.control for cell in plan.others if cell.id in theirs and cell.control}
+    others = tuple(cell for cell in plan.others if cell.id in theirs)
+    return msgspec.structs.replace(plan, cells=cells, whole=whole, others=others)
 
 
 def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[Cell, ...]]]:

@@ -11,6 +11,7 @@ import gzip
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ from harness.workflow.sampling import Sampler
 from harness.workflow.versus import probes_of
 
 SCHEMA: Final = 1
+_LARGEST: Final = 2**28
+"""Bytes of a recording, unpacked; a real one has a few MB."""
 FILE: Final = "calibration.json.gz"
 PLANTED: Final = 1.2
 PLANTED_SHARE: Final = 0.25
@@ -237,13 +240,17 @@ def load(file: Path) -> Recording:
         The file is not there, or is none.
     """
     try:
-        return msgspec.json.decode(gzip.decompress(file.read_bytes()), type=Recording)
+        with gzip.open(file) as stream:
+            text = stream.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise FileFault(str(file), "is larger than any recording of 'harness calibrate'")
+        return msgspec.json.decode(text, type=Recording)
     except OSError as error:
         reason = error.strerror or "it is not compressed by gzip"
         raise FileFault(
             str(file), f"cannot be read ({reason.lower()}); name a file that calibrate wrote"
         ) from None
-    except (EOFError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (EOFError, zlib.error, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise FileFault(str(file), f"is no recording of 'harness calibrate': {error}") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from harness.gate import Judgement, aligned, judge, load_expectations
 from harness.gate.show import as_document, as_markdown, as_text, commands
+from harness.report.words import clean
 from harness.results.load import load
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
@@ -48,7 +50,8 @@ def shown(
     if form == "json":
         encoded = msgspec.json.encode(as_document(judgement))
         return msgspec.json.format(encoded, indent=1).decode() + "\n"
-    text = as_text(judgement, str(folder))
+    # What a cell said may steer a terminal.
+    text = clean(as_text(judgement, str(folder)))
     if form == "text":
         return text
     if environ.get(SUMMARY):
@@ -56,7 +59,9 @@ def shown(
         with suppress(OSError), Path(environ[SUMMARY]).open("a", encoding="utf-8") as summary:
             summary.write(as_markdown(judgement))
     source = None if expect is None else _in_repository(expect, environ)
-    return "".join(f"{line}\n" for line in commands(judgement, source)) + text
+    # In a job's log, a line that begins so is a command to GitHub: ours only.
+    plain = re.sub(r"(?m)^(\s*)::", r"\1: :", text)
+    return clean("".join(f"{line}\n" for line in commands(judgement, source))) + plain
 
 
 def _in_repository(file: Path, environ: Mapping[str, str]) -> str:

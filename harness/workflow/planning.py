@@ -11,16 +11,18 @@ import msgspec
 from harness.matrix.expand import PathTraits, VersionsOf, expand
 from harness.matrix.load import Known, load_matrix
 from harness.model.cell import Plan
+from harness.model.status import Status
 from harness.paths.base import ChoosesBridge, IntegrationPath
 from harness.plan.select import select
-from harness.plan.shard import parse_shard
+from harness.plan.shard import Cost, parse_shard
 from harness.plan.shard import shard as take_shard
 from harness.provision.r.provider import matches
 from harness.provision.r.suites import suites
+from harness.results.load import load
 from harness.workflow.registry import names, paths
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - each is an option of the command line
     matrix: Path,
     *,
     only: Sequence[str] = (),
@@ -28,11 +30,13 @@ def make_plan(
     shard: str | None = None,
     cran: str | None = None,
     bridges: Sequence[str] = (),
+    costs: Path | None = None,
 ) -> Plan:
     """Read a matrix file and return the selected cells with their controls.
 
     ``newest`` and ``every`` become the versions that there are now; ``cran`` is the CRAN-like
-    repository that is asked for those of a bridge.  ``bridges`` are values of ``--bridge``.
+    repository that is asked for those of a bridge.  ``bridges`` are values of ``--bridge``, and
+    ``costs`` are results of last time, by whose times shards are dealt out.
 
     Raises
     ------
@@ -54,7 +58,24 @@ def make_plan(
         plan = with_bridges(plan, read_bridges(bridges, installed))
     plan = msgspec.structs.replace(plan, whole=len(plan.cells))
     plan = select(plan, only, where)
-    return plan if wanted is None else take_shard(plan, *wanted)
+    return plan if wanted is None else take_shard(plan, *wanted, costs_of(costs))
+
+
+def costs_of(place: Path | None) -> dict[str, Cost]:
+    """Return what cells took last time, by their ids; nothing where no results are named.
+
+    Raises
+    ------
+    FileFault
+        There are no results in ``place``, or they cannot be read.
+    """
+    if place is None:
+        return {}
+    return {
+        record.id: Cost(run_s=record.wall_s, make_s=record.resolve_s + record.provision_s)
+        for record in load(place).cells
+        if record.status is not Status.MISSING
+    }
 
 
 def _versions_of(cran: str | None) -> VersionsOf:

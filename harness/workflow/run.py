@@ -17,13 +17,16 @@ import msgspec
 import psutil
 
 from harness import __version__
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, UsageError
+from harness.executors.address import LOCAL, read_executor
+from harness.executors.base import Answer, Executor, Order, Watch
+from harness.executors.local import LocalExecutor
 from harness.journal.writer import Journal
 from harness.model.cell import Cell, Plan
+from harness.model.document import Other
 from harness.model.environment import SourceTree
 from harness.model.record import CellRecord, Trial
 from harness.model.status import Status
-from harness.paths.base import IntegrationPath
 from harness.provision.provisioner import Provisioner
 from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
@@ -37,7 +40,7 @@ from harness.workflow.changing import Changer
 from harness.workflow.display import Display, make_display
 from harness.workflow.explaining import explain
 from harness.workflow.keys import cell_key
-from harness.workflow.measuring import Measurement, measure, refused
+from harness.workflow.measuring import refused
 from harness.workflow.preparing import Preparation
 from harness.workflow.proving import Prover, cases
 from harness.workflow.registry import paths
@@ -45,6 +48,7 @@ from harness.workflow.reporting import render
 from harness.workflow.scheduler import Scheduler, Task
 from harness.workflow.trying import Bench, Surroundings
 from harness.workflow.versions import Versions
+from harness.workflow.working import carry_out, carry_out_elsewhere
 
 _NOTE_WIDTH = 300
 PREPARING = 3
@@ -62,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run that is a step of something else, which says itself what came of it.  With ``remedies``,
     what the catalogue of causes advises for the cells that did not pass is tried.  A cell that
     does not pass is run ``again`` so many times, to see whether it does so each time.
+    ``executor`` says where cells are measured: ``local``, or the address of a Dask scheduler.
+    ``prepared`` is what cells need, where it was brought already: that of a bundle.
     """
 
     results: Path
@@ -75,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     report: bool = True
     remedies: bool = False
     again: int = 0
+    executor: str = LOCAL
+    prepared: Preparation | None = None
 
 
 def run_plan(plan: Plan, settings: Settings) -> int:
@@ -83,10 +91,10 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     Raises
     ------
     UsageError
-        A bridge's source tree is none; nothing was run.
+        A bridge's source tree is none, or the executor; nothing was run.
     MachineFault
-        The results cannot be written; what is in the journal is whole, and a run with the
-        same arguments goes on from there.
+        The results cannot be written, or the cluster is out of reach; what is in the journal is
+        whole, and a run with the same arguments goes on from there.
     KeyboardInterrupt
         After every cell that was running has been ended.
     """
@@ -94,18 +102,29 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     settings = msgspec.structs.replace(settings, results=settings.results.absolute())
     display = make_display(quiet=settings.quiet)
     store = FolderStore(default_root(), notify=display.note)
-    # Before the journal is begun anew: a tree that cannot be had costs no result.
+    # Before the journal is begun anew: a tree that cannot be had costs no result, nor does a
+    # cluster out of reach.
     trees = bring_trees(settings.bridges, store=store, notify=display.note)
+    remote = _remote(settings, trees, display)
+    try:
+        execute(plan, settings, display, Workshop(store=store, trees=trees, remote=remote))
+    finally:
+        if remote is not None:
+            remote.close()
+    if settings.report and not settings.quiet:
+        sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
+    return _exit_code(plan, settings.results)
+
+
+def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop) -> None:
+    """Run the cells that have no result yet, and write ``results.json``.  Raises as above."""
     with Journal(settings.results, fresh=settings.fresh and not settings.partial) as journal:
-        run = _Run(plan, settings, journal, display, Workshop(store=store, trees=trees))
+        run = _Run(plan, settings, journal, display, workshop)
         try:
             run.execute()
         finally:
             display.finished()
             save(load(settings.results), settings.results)
-    if settings.report and not settings.quiet:
-        sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
-    return _exit_code(plan, settings.results)
 
 
 def _exit_code(plan: Plan, folder: Path) -> ExitCode:
@@ -114,11 +133,31 @@ def _exit_code(plan: Plan, folder: Path) -> ExitCode:
     return ExitCode.NOT_MEASURED if counts[Status.MISSING] else ExitCode.OK
 
 
+def _remote(settings: Settings, trees: dict[str, SourceTree], display: Display) -> Executor | None:
+    """Return what measures the cells elsewhere, or ``None`` where this process does."""
+    address = read_executor(settings.executor)
+    if address is None:
+        return None
+    if trees:
+        raise UsageError(
+            f"--executor {settings.executor}: the workers have not got the source tree of "
+            f"{', '.join(sorted(trees))}; give --bridge a version, or run on this machine"
+        )
+    # Dask takes a second to load, and most runs do without.
+    from harness.executors.dask import DaskExecutor
+
+    return DaskExecutor(address, carry_out_elsewhere, jobs=settings.jobs, notify=display.note)
+
+
 class Workshop(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run makes things in, and the source trees that it makes bridges from."""
+    """What a run makes things in, and the source trees that it makes bridges from.
+
+    ``remote`` measures the cells, where this process does not.
+    """
 
     store: FolderStore
     trees: dict[str, SourceTree]
+    remote: Executor | None = None
 
 
 class _Run:
@@ -150,9 +189,12 @@ class _Run:
             for cell in plan.cells
         }
         self.known = self._known()
-        self.jobs = settings.jobs or len(os.sched_getaffinity(0))
+        jobs = settings.jobs or len(os.sched_getaffinity(0))
+        self.executor = workshop.remote or LocalExecutor(self._carry_out, jobs)
         self.cran = cran
-        self.pools = {"prepare": PREPARING, "cell": self.jobs}
+        here = {"prepare": PREPARING} if self.executor.is_here else {}
+        self.pools = {**here, "cell": self.executor.jobs}
+        self.machine = this_machine()
 
     def _known(self) -> dict[str, CellRecord]:
         """Return the results that there are already for what is asked now."""
@@ -175,7 +217,7 @@ class _Run:
             self.display.note(
                 f"{len(self.known)} cells have a result already; --fresh runs them anew"
             )
-        self.display.started(len(todo), self.jobs)
+        self.display.started(len(todo), self.executor.places)
         try:
             if todo:
                 Scheduler(self.pools, self.cancel).run(self._tasks(todo))
@@ -192,7 +234,7 @@ class _Run:
             at=_now(),
             matrix=self.plan.matrix,
             harness=__version__,
-            machine=msgspec.to_builtins(this_machine()),
+            machine=self.machine,
         )
         cells = [
             {
@@ -204,41 +246,57 @@ class _Run:
             }
             for cell in self.plan.cells
         ]
+        others = [
+            Other(id=cell.id, axes=cell.axes.as_dict(), control=cell.control, implied=cell.implied)
+            for cell in self.plan.others
+        ]
         self.journal.append(
-            "planned", cells=cells, partial=self.settings.partial, whole=self.plan.whole
+            "planned",
+            cells=cells,
+            partial=self.settings.partial,
+            whole=self.plan.whole,
+            **({"others": others} if others else {}),
         )
 
     def _tasks(self, todo: list[Cell]) -> list[Task]:
         """Return what is to be done: things to prepare once, and the cells that need them."""
-        preparation = self.preparation
-        refusals = {cell.id: refused(cell, self.paths[cell.axes.path]) for cell in todo}
-        tried = tuple(cell for cell in todo if refusals[cell.id] is None)
-        # Before anything is installed: what cannot exist is said at once, and costs nothing.
-        asked = msgspec.structs.replace(self.plan, cells=tried)
-        preparation.resolve(asked, self.workshop.store, self.cancel)
+        refusals = {cell.id: self._refused(cell) for cell in todo}
+        if self.executor.is_here:
+            tried = tuple(cell for cell in todo if refusals[cell.id] is None)
+            # Before anything is installed: what cannot exist is said at once, and costs nothing.
+            asked = msgspec.structs.replace(self.plan, cells=tried)
+            self.preparation.resolve(asked, self.workshop.store, self.cancel)
         tasks: dict[str, Task] = {}
         for cell in todo:
-            path = self.paths[cell.axes.path]
             refusal = refusals[cell.id]
             needs: set[str] = set()
-            if refusal is None and not preparation.is_refused(cell):
-                for name, make in self._preparations(cell, preparation):
+            is_refused = self.executor.is_here and self.preparation.is_refused(cell)
+            if self.executor.is_here and refusal is None and not is_refused:
+                for name, make in self._preparations(cell, self.preparation):
                     needs.add(name)
                     # An R takes longest, so it is begun first.
                     first = -1 if name.startswith("R ") else 0
                     task = Task(name=name, pool="prepare", run=make, priority=first)
                     tasks.setdefault(name, task)
-            if cell.control is not None and not preparation.is_refused(cell):
+            if cell.control is not None and not is_refused:
                 needs.add(cell.control)
             tasks[cell.id] = Task(
                 name=cell.id,
                 pool="cell",
-                run=partial(self._measure, cell, path, preparation, refusal),
+                run=partial(self._measure, cell, refusal),
                 needs=frozenset(needs),
                 # Others wait for the controls.
                 priority=0 if cell.control is None else 1,
             )
         return list(tasks.values())
+
+    def _refused(self, cell: Cell) -> CellRecord | None:
+        """Return the record of a cell that need not be tried, wherever it would be."""
+        refusal = refused(cell, self.paths[cell.axes.path])
+        if refusal is None or self.executor.is_here or refusal.status is Status.UNSUPPORTED:
+            return refusal
+        # What this machine has not got, a worker may have.
+        return None
 
     @cached_property
     def provisioner(self) -> Provisioner:
@@ -253,6 +311,8 @@ class _Run:
     @cached_property
     def preparation(self) -> Preparation:
         """What cells need, remembered from the planned cells to the remedies."""
+        if self.settings.prepared is not None:
+            return self.settings.prepared
         return Preparation(
             self.provisioner,
             Resolver(self.workshop.store, self.provisioner.sources),
@@ -271,18 +331,29 @@ class _Run:
             made.append((r, partial(preparation.r, r, cell.axes)))
         return made
 
-    def _measure(
-        self,
-        cell: Cell,
-        path: IntegrationPath,
-        preparation: Preparation,
-        refusal: CellRecord | None,
-    ) -> None:
+    def _measure(self, cell: Cell, refusal: CellRecord | None) -> None:
         """Run one cell to its record; whatever goes wrong with it is its own."""
-        self.display.cell_started(cell.id)
-        self.journal.append("cell-started", id=cell.id, key=self.keys[cell.id], at=_now())
+        begun = partial(self._begun, cell)
+        machine = None
         try:
-            record = refusal or self._measured(cell, path, preparation)
+            if refusal is None:
+                order = Order(
+                    cell=cell,
+                    key=self.keys[cell.id],
+                    control=None if cell.control is None else self.known.get(cell.control),
+                    again=self.settings.again,
+                    cran=self.cran,
+                )
+                on_phase = partial(self.display.cell_phase, cell.id)
+                answer = self.executor.measure(
+                    order,
+                    self.settings.results / "cells" / cell.id,
+                    Watch(cancel=self.cancel, on_start=begun, on_phase=on_phase),
+                )
+                record, machine = answer.record, answer.machine
+            else:
+                begun()
+                record = refusal
         except HarnessError:
             # The disk is full, or the like: no other cell would fare better.
             raise
@@ -292,32 +363,19 @@ class _Run:
             return
         record = explain(msgspec.structs.replace(record, key=self.keys[cell.id]))
         self.known[cell.id] = record
-        self.journal.append("cell-finished", record=record)
+        elsewhere = {} if machine in {None, self.machine} else {"machine": machine}
+        self.journal.append("cell-finished", record=record, **elsewhere)
         self.display.cell_finished(record)
 
-    def _measured(self, cell: Cell, path: IntegrationPath, preparation: Preparation) -> CellRecord:
-        """Run a cell, and again where it does not pass and that was asked for."""
-        folder = self.settings.results / "cells" / cell.id
-        measurement = Measurement(
-            cell=cell,
-            path=path,
-            prepared=preparation.of_cell(cell, path),
-            control=None if cell.control is None else self.known.get(cell.control),
-            folder=folder,
-            cancel=self.cancel,
-            on_phase=partial(self.display.cell_phase, cell.id),
-        )
-        record = measure(measurement)
-        attempts = [record.status]
-        for number in range(2, self.settings.again + 2 if record.status.is_problem else 2):
-            other = msgspec.structs.replace(measurement, folder=folder / f"attempt-{number}")
-            status = measure(other).status
-            if self.cancel.is_set():
-                break
-            attempts.append(status)
-        if len(attempts) > 1:
-            record = msgspec.structs.replace(record, attempts=tuple(attempts))
-        return record
+    def _begun(self, cell: Cell) -> None:
+        self.display.cell_started(cell.id)
+        self.journal.append("cell-started", id=cell.id, key=self.keys[cell.id], at=_now())
+
+    def _carry_out(self, order: Order, folder: Path, watch: Watch) -> Answer:
+        """Measure a cell here, once what it needs has been made."""
+        path = self.paths[order.cell.axes.path]
+        prepared = self.preparation.of_cell(order.cell, path)
+        return Answer(record=carry_out(order, prepared, folder, watch))
 
     def _prove(self) -> None:
         """Try the remedies of the cells that did not pass."""
@@ -336,6 +394,7 @@ class _Run:
                 results=self.settings.results,
                 cran=self.cran,
                 trees=self.workshop.trees,
+                executor=self.executor,
             )
         )
         registry = Registry(self.workshop.store, self.provisioner.sources)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -59,11 +59,13 @@ class Scheduler:
             The first that a task raised, once the running tasks have ended; and
             ``KeyboardInterrupt``, once they were told to stop and did.
         """
-        self._enter(list(tasks))
+        tasks = list(tasks)
+        self._enter(tasks)
+        wanted = Counter(task.pool for task in tasks)
         threads = [
             threading.Thread(target=self._work, args=(pool,), name=f"{pool}-{n}", daemon=True)
             for pool, count in self._pools.items()
-            for n in range(count)
+            for n in range(min(count, wanted[pool]))
         ]
         for thread in threads:
             thread.start()

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
+from harness.executors.base import Executor, Order, Watch
 from harness.matrix.expand import control_axes
 from harness.model.cell import Cell, Plan
 from harness.model.environment import SourceTree, Store
@@ -26,8 +27,8 @@ from harness.workflow.changing import Changed
 from harness.workflow.display import Display
 from harness.workflow.explaining import explain
 from harness.workflow.keys import cell_key
-from harness.workflow.measuring import Measurement, measure, refused
-from harness.workflow.preparing import Preparation, Prepared
+from harness.workflow.measuring import refused
+from harness.workflow.preparing import Preparation
 from harness.workflow.scheduler import Scheduler, Task
 
 CONTROL = "-control"
@@ -52,7 +53,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pools`` are the numbers of threads by pool; ``results`` is the folder of the results;
     ``known`` are the records of planned cells by id, and ``cran`` and ``trees`` where bridges
-    come from.
+    come from.  ``executor`` measures.
     """
 
     preparation: Preparation
@@ -65,6 +66,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     results: Path
     cran: str
     trees: Mapping[str, SourceTree]
+    executor: Executor
 
 
 class Bench:
@@ -112,8 +114,9 @@ class Bench:
             for cell in cells
             if (control := _control_of(cell)) is not None and self._control(control) is None
         }
-        asked = Plan(matrix="", source="", cells=(*controls.values(), *cells))
-        around.preparation.resolve(asked, around.store, around.cancel)
+        if around.executor.is_here:
+            asked = Plan(matrix="", source="", cells=(*controls.values(), *cells))
+            around.preparation.resolve(asked, around.store, around.cancel)
         tasks: dict[str, Task] = {}
         for control in controls.values():
             first = next(one for one in attempts if one.changed.cell.control == control.id)
@@ -130,7 +133,7 @@ class Bench:
     def _task(self, name: str, cell: Cell, tasks: dict[str, Task], run: Callable[[], None]) -> Task:
         """Return the task of one cell, having added what prepares it."""
         needs = {cell.control} if cell.control in tasks else set[str]()
-        if not self._is_refused(cell):
+        if self._around.executor.is_here and not self._is_refused(cell):
             for what, make in self._preparations(cell):
                 needs.add(what)
                 tasks.setdefault(what, Task(name=what, pool="prepare", run=make))
@@ -180,22 +183,21 @@ class Bench:
     def _measured(self, cell: Cell, logs: str, changed: Changed) -> CellRecord | None:
         """Return the record of a cell; ``None`` where it was stopped before its end."""
         around = self._around
-        path = around.paths[cell.axes.path]
+        is_here = around.executor.is_here
         control = _control_of(cell)
+        order = Order(
+            cell=cell,
+            control=None if control is None else self._control(control),
+            variables=changed.variables,
+            unset=changed.unset,
+            cran=around.cran,
+        )
         try:
-            record = refused(cell, path) or measure(
-                Measurement(
-                    cell=cell,
-                    path=path,
-                    prepared=self._prepared(cell, path),
-                    control=None if control is None else self._control(control),
-                    folder=around.results / logs,
-                    cancel=around.cancel,
-                    on_phase=lambda _phase: None,
-                    variables=changed.variables,
-                    unset=changed.unset,
-                )
-            )
+            record = refused(cell, around.paths[cell.axes.path]) if is_here else None
+            if record is None:
+                self._require_prepared(cell)
+                watch = Watch(cancel=around.cancel)
+                record = around.executor.measure(order, around.results / logs, watch).record
         except HarnessError as error:
             record = _not_here(cell, str(error))
         except Exception as error:  # noqa: BLE001 - a trial must not end the run
@@ -206,13 +208,13 @@ class Bench:
             return None
         return explain(record)
 
-    def _prepared(self, cell: Cell, path: IntegrationPath) -> Prepared:
+    def _require_prepared(self, cell: Cell) -> None:
+        """Raise what kept a thing from being made that the cell needs."""
         preparation = self._around.preparation
         if not preparation.is_refused(cell):
             for name in (preparation.python_name(cell), preparation.r_name(cell)):
                 if name in self._faults:
                     raise HarnessError(self._faults[name])
-        return preparation.of_cell(cell, path)
 
     def _control(self, control: Cell) -> CellRecord | None:
         """Return what is known of a control: a planned one stands for all who have its id."""

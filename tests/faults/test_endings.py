@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+
 import pytest
 
+from harness.execute.bubblewrap import BubblewrapEnclosure
 from harness.model.job import End
 from harness.model.status import Phase, Status
 
@@ -83,6 +88,39 @@ def test_command_that_does_not_exist(cell: Cell) -> None:
 def test_command_that_only_looks_as_if_it_did_not_exist(cell: Cell) -> None:
     outcome = cell.sh("echo 'bwrap: execvp sh: No such file or directory' >&2; exit 1")
     assert (outcome.end, outcome.exit_code) == (End.EXITED, 1)
+
+
+def test_what_holds_the_cell_is_killed_before_the_command_begins(
+    apart: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = BubblewrapEnclosure._fill
+
+    def killed(enclosure: BubblewrapEnclosure) -> None:
+        assert enclosure._first is not None
+        os.kill(enclosure._first, signal.SIGKILL)
+        fill(enclosure)
+
+    monkeypatch.setattr(BubblewrapEnclosure, "_fill", killed)
+    outcome = apart.sh("sleep 60")
+    assert (outcome.end, outcome.signal) == (End.SIGNALLED, "SIGKILL")
+    assert apart.verdict(outcome)[:2] == (Status.CRASH, Phase.START)
+
+
+def test_what_holds_the_cell_is_killed_before_it_says_a_word(
+    apart: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = BubblewrapEnclosure._let_go
+
+    def killed(enclosure: BubblewrapEnclosure) -> None:
+        enclosure.process.kill()
+        os.waitid(os.P_PID, enclosure.process.pid, os.WEXITED | os.WNOWAIT)
+        while select.select([enclosure._status], [], [], 0)[0]:
+            os.read(enclosure._status, 4096)
+        let_go(enclosure)
+
+    monkeypatch.setattr(BubblewrapEnclosure, "_let_go", killed)
+    outcome = apart.sh("sleep 60")
+    assert (outcome.end, outcome.signal) == (End.SIGNALLED, "SIGKILL")
 
 
 def test_working_folder_that_does_not_exist(cell: Cell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
 from harness.provision.process import run
@@ -9,9 +10,12 @@ from harness.provision.r.root import enter
 from harness.provision.r.suites import suites
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.model.environment import Interpreter, PythonEnvironment, RToolchain
 
 _LIMIT_S: Final = 60.0
+_KILLED: Final = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
 _QUESTION: Final = "import ctypes, json, sys; print('said:' + sys.version.split()[0])"
 
 
@@ -27,10 +31,11 @@ def why_not_together(python: PythonEnvironment, r: RToolchain) -> str | None:
         return _goes_with(interpreter)
     if r.root is None:
         return None
-    ran = run(
-        [*enter(r.root, python.binds), python.executable, "-c", _QUESTION],
-        limit_s=_LIMIT_S,
-    )
+    question: list[str | Path] = [*enter(r.root, python.binds), python.executable, "-c", _QUESTION]
+    ran = run(question, limit_s=_LIMIT_S)
+    if ran.code in _KILLED:
+        # By somebody else, or for want of memory: that says nothing of the two.
+        ran = run(question, limit_s=_LIMIT_S)
     if ran.ok and f"said:{interpreter.version}" in ran.stdout:
         return None
     if ran.ok and interpreter.root is not None:

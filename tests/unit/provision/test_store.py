@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -290,3 +291,56 @@ def test_a_size_counts_a_file_of_two_names_once(tmp_path: Path) -> None:
 def test_the_root_is_what_the_variable_names(tmp_path: Path) -> None:
     assert default_root({"HARNESS_CACHE": str(tmp_path)}) == tmp_path
     assert default_root({}).name == "r-python-harness"
+
+
+def tree(folder: Path) -> None:
+    (folder / "root" / "usr" / "bin").mkdir(parents=True)
+    (folder / "root" / "usr" / "bin" / "R").write_text("#!/bin/sh")
+    (folder / "root" / "lib").symlink_to("usr/lib")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "x.pyc").write_text("compiled")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda root: (root / "usr/bin/R").unlink(), "root/usr/bin/R is gone"),
+        (lambda root: os.truncate(root / "usr/bin/R", 3), "root/usr/bin/R has 3 bytes"),
+        (lambda root: (root / "lib").unlink(), "root/lib is gone"),
+        (shutil.rmtree, "is gone"),
+        (lambda root: (root.parent / ".files").write_bytes(b"x"), ".files cannot be read"),
+    ],
+)
+def test_an_entry_that_lost_a_file_is_noticed_and_built_anew(tmp_path: Path, damage, said) -> None:
+    FolderStore(tmp_path).ensure("r-debian", "0123456789abcdef", tree)
+    damage(tmp_path / "r-debian" / "0123456789abcdef" / "root")
+    notes: list[str] = []
+    with FolderStore(tmp_path, notify=notes.append) as store:
+        folder = store.ensure("r-debian", "0123456789abcdef", tree)
+        store.ensure("r-debian", "0123456789abcdef", refuse)
+    assert (folder / "root" / "usr" / "bin" / "R").read_text() == "#!/bin/sh"
+    (note,) = notes
+    assert note.startswith("r-debian/0123456789ab was damaged (")
+    assert said in note
+
+
+def test_what_is_compiled_later_and_what_is_renewed_in_place_is_no_damage(tmp_path: Path) -> None:
+    for kind in ("python", "registry"):
+        FolderStore(tmp_path).ensure(kind, "a", tree)
+    (tmp_path / "python" / "a" / "__pycache__" / "x.pyc").write_text("compiled anew")
+    (tmp_path / "python" / "a" / "more").write_text("added")
+    (tmp_path / "registry" / "a" / "root" / "usr" / "bin" / "R").write_text("another answer")
+    with FolderStore(tmp_path) as store:
+        for kind in ("python", "registry"):
+            store.ensure(kind, "a", refuse)
+
+
+def test_an_entry_of_an_older_harness_is_taken_as_it_is(tmp_path: Path) -> None:
+    FolderStore(tmp_path).ensure("python", "a", tree)
+    (tmp_path / "python" / "a" / ".files").unlink()
+    with FolderStore(tmp_path) as store:
+        store.ensure("python", "a", refuse)
+
+
+def refuse(_folder: Path) -> None:
+    raise AssertionError("it is there already")

@@ -1,0 +1,368 @@
+"""The cells of a run on the workers of a Dask cluster.
+
+An order goes to a worker as JSON, and its answer comes back as JSON, with the files of the cell's
+folder in it: nothing is unpickled here beyond what Dask itself exchanges.  The scheduler decides
+which worker takes an order, and gives it to another where a worker dies; this module counts how
+often that happens, and stops it after :data:`LOSSES`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness import __version__
+from harness.errors import MachineFault
+from harness.executors.base import Answer, Order, Perform, Watch
+from harness.executors.files import unpack
+from harness.executors.worker import Parcel, version_here, work
+from harness.model.cell import Cell
+from harness.model.record import CellRecord
+from harness.model.status import Status
+
+LOSSES: Final = 2
+"""So many workers may be lost over one cell: after the first, it is run elsewhere once."""
+CONNECT_S: Final = 10.0
+IN_FLIGHT: Final = 64
+"""Orders that the scheduler is given at a time, at least: an adaptive cluster grows with them."""
+GPU: Final = "GPU"
+MEMORY: Final = "MEMORY"
+_LOOK_S: Final = 0.5
+_MIB: Final = 2**20
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """The future of an order has come to its end."""
+
+
+class _Started(msgspec.Struct, frozen=True):
+    """A worker has begun with an order."""
+
+    worker: str
+
+
+class _Phase(msgspec.Struct, frozen=True):
+    """The cell of an order has got to a phase."""
+
+    name: str
+
+
+_News = _Ended | _Started | _Phase
+
+
+class WorkerDefect(Exception):
+    """The harness on a worker failed in a way that no user can cause."""
+
+
+class DaskExecutor:
+    """Gives orders to a Dask scheduler.
+
+    Parameters
+    ----------
+    address
+        As ``read_executor`` returns it.
+    perform
+        What a worker calls; a function of a module, which the worker imports itself.
+    jobs
+        Orders that the scheduler is given at a time; ``None`` for as many as keep it busy.
+    notify
+        Takes one-line messages for the user.
+
+    Raises
+    ------
+    MachineFault
+        Dask is not installed, no scheduler answers, or a worker has another harness.
+    """
+
+    is_here = False
+
+    def __init__(
+        self,
+        address: str,
+        perform: Perform,
+        *,
+        jobs: int | None = None,
+        notify: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._perform = perform
+        self._notify = notify
+        self._run = uuid.uuid4().hex
+        self._guard = threading.Lock()
+        self._flights: dict[str, queue.SimpleQueue[_News]] = {}
+        self._count = 0
+        self._told: set[str] = set()
+        self._client = connect(address)
+        self._named = address.rpartition("://")[2]
+        try:
+            self._check_versions()
+            threads = sum(self._client.nthreads().values())
+            self._client.subscribe_topic(self._topic, self._hear)
+        except BaseException:
+            self.close()
+            raise
+        if not threads:
+            notify(f"the Dask scheduler at {self._named} has no worker yet: cells wait for one")
+        self.places = min(threads or 1, jobs or threads or 1)
+        self.jobs = jobs or max(IN_FLIGHT, 2 * threads)
+
+    @property
+    def _topic(self) -> str:
+        return f"harness-{self._run}"
+
+    def close(self) -> None:
+        """Leave the cluster; orders that are still under way are stopped there."""
+        with suppress(Exception):
+            self._client.close()
+
+    def measure(self, order: Order, folder: Path, watch: Watch) -> Answer:
+        """Have a worker carry out an order, and put the files of the cell into ``folder``."""
+        lost = 0
+        while True:
+            parcel, starts = self._ask(order, watch, LOSSES - lost)
+            if parcel is not None or watch.cancel.is_set():
+                # The last worker that began is the one that sent it.
+                lost += max(starts - 1, 0)
+                break
+            lost += starts
+            if lost >= LOSSES:
+                return Answer(record=_lost(order.cell, lost))
+            # So many workers died that the scheduler gave the order up before its second turn.
+        if parcel is None or parcel.record is None:
+            return Answer(record=_stopped(order.cell))
+        shutil.rmtree(folder, ignore_errors=True)
+        unpack(parcel.files, folder)
+        record = parcel.record
+        if lost:
+            record = msgspec.structs.replace(record, lost_workers=lost)
+        return Answer(record=record, machine=parcel.machine)
+
+    def _ask(self, order: Order, watch: Watch, losses: int) -> tuple[Parcel | None, int]:
+        """Give an order to the scheduler; return what came, and how many workers began with it.
+
+        Nothing comes where it was cancelled, or where the workers that began were lost.
+        """
+        resources = self._resources(order.cell)
+        news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        with self._flight(order.cell.id, news) as key:
+            future = self._client.submit(
+                work,
+                self._perform,
+                msgspec.json.encode(msgspec.structs.replace(order, run=self._run)),
+                self._topic,
+                key=key,
+                pure=False,
+                retries=0,
+                resources=resources,
+            )
+            future.add_done_callback(lambda _future: news.put(_Ended()))
+            starts = 0
+            try:
+                while True:
+                    match self._next(news, watch):
+                        case _Started(worker=worker):
+                            starts += 1
+                            if starts > losses:
+                                # Whatever it is, it has ended as many workers as it may.
+                                return None, losses
+                            if starts > 1:
+                                self._notify(
+                                    f"a worker was lost while it ran {order.cell.id}, which is "
+                                    f"now run on {worker}"
+                                )
+                            watch.on_start()
+                        case _Phase(name=name):
+                            watch.on_phase(name)
+                        case _Ended():
+                            return self._result(future), starts
+                        case None:
+                            return None, starts
+            finally:
+                # On a worker that runs it still, the cell is ended by this.
+                with suppress(Exception):
+                    future.cancel()
+
+    def _next(self, news: queue.SimpleQueue[_News], watch: Watch) -> _News | None:
+        """Return the next thing that happens to an order; ``None`` when the run is stopped."""
+        while not watch.cancel.is_set():
+            with suppress(queue.Empty):
+                return news.get(timeout=_LOOK_S)
+            if self._client.status not in {"running", "connecting"}:
+                raise self._gone()
+        return None
+
+    def _result(self, future: Any) -> Parcel | None:
+        """Return what a worker sent; ``None`` where the scheduler gave the order up."""
+        try:
+            parcel = msgspec.json.decode(future.result(), type=Parcel)
+        except msgspec.MsgspecError as error:
+            raise MachineFault(
+                f"a worker of {self._named} sent what is no answer ({error}): what runs there is "
+                f"not harness {__version__}"
+            ) from None
+        except ImportError as error:
+            raise self._foreign(f"a worker of {self._named} cannot run it ({error})") from None
+        except Exception as error:
+            # By its name: the class is only there where Dask is.
+            kind = type(error).__name__
+            if kind == "KilledWorker":
+                return None
+            if "Cancelled" in kind or isinstance(error, OSError):
+                raise self._gone() from None
+            raise
+        if parcel.fault:
+            raise MachineFault(f"a worker of {self._named}: {parcel.fault}")
+        if parcel.defect:
+            raise WorkerDefect(parcel.defect)
+        return parcel
+
+    def _resources(self, cell: Cell) -> dict[str, float]:
+        """Return what a worker must have for a cell: a GPU, and memory where workers state it."""
+        stated = self._stated()
+        needs: dict[str, float] = {}
+        has_gpu = any(GPU in worker for worker in stated)
+        if cell.axes.cuda != "cpu" and (cell.without_gpu == "skip" or has_gpu):
+            needs[GPU] = 1
+        if any(MEMORY in worker for worker in stated):
+            needs[MEMORY] = cell.limits.memory_mb * _MIB
+        if needs and not any(
+            all(worker.get(name, 0) >= amount for name, amount in needs.items())
+            for worker in stated
+        ):
+            words = " ".join(f"{name}={amount:.0f}" for name, amount in sorted(needs.items()))
+            self._say_once(
+                f"no worker of {self._named} has {words}: cells that need it wait until one "
+                f'comes; start it with: dask worker {self._named} --resources "{words}"'
+            )
+        return needs
+
+    def _stated(self) -> list[Mapping[str, float]]:
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        return [dict(worker.get("resources") or {}) for worker in workers.values()]
+
+    def _say_once(self, text: str) -> None:
+        with self._guard:
+            if text in self._told:
+                return
+            self._told.add(text)
+        self._notify(text)
+
+    @contextmanager
+    def _flight(self, cell: str, news: queue.SimpleQueue[_News]) -> Iterator[str]:
+        with self._guard:
+            self._count += 1
+            key = f"{self._topic}-{self._count}-{cell}"
+            self._flights[key] = news
+        try:
+            yield key
+        finally:
+            with self._guard:
+                del self._flights[key]
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Pass on what a worker says of an order; called by Dask's own thread."""
+        said = event[1]
+        with self._guard:
+            news = self._flights.get(str(said.get("key")))
+        if news is None:
+            return
+        if "phase" in said:
+            news.put(_Phase(str(said["phase"])))
+        else:
+            news.put(_Started(str(said.get("worker"))))
+
+    def _check_versions(self) -> None:
+        found = self._client.run(version_here, on_error="return")
+        for worker, version in sorted(found.items()):
+            if version != __version__:
+                says = f"has harness {version}" if isinstance(version, str) else "has no harness"
+                raise self._foreign(f"{worker}, a worker of {self._named}, {says}")
+
+    @staticmethod
+    def _foreign(what: str) -> MachineFault:
+        return MachineFault(
+            f"{what}, and this is harness {__version__}: install r-python-harness {__version__} "
+            "where the workers run, and start them anew"
+        )
+
+    def _gone(self) -> MachineFault:
+        return MachineFault(
+            f"the Dask scheduler at {self._named} is gone; what was measured is kept, and the same "
+            "command goes on from there when it is back"
+        )
+
+
+def connect(address: str) -> Any:
+    """Return Dask's client of the scheduler at ``address``; half of its methods have no types.
+
+    Raises
+    ------
+    MachineFault
+        Dask is not installed, or no scheduler answers.
+    """
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        raise MachineFault(
+            "--executor dask://... takes the package distributed, which is not installed: "
+            "pip install 'r-python-harness[dask]'"
+        ) from None
+    # What matters of it is told in a sentence; each of Dask's loggers has a handler of its own.
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"distributed\b")
+    is_file = address.startswith("/")
+    if is_file and not Path(address).is_file():
+        raise MachineFault(
+            f"{address}: there is no such file; `dask scheduler --scheduler-file {address}` "
+            "writes it"
+        )
+    where: dict[str, str] = {"scheduler_file" if is_file else "address": address}
+    try:
+        client = distributed.Client(
+            **where, timeout=CONNECT_S, set_as_default=False, name="harness"
+        )
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise MachineFault(
+            f"no Dask scheduler answers at {address.rpartition('://')[2]} ({reason}); start one "
+            "with `dask scheduler`, and name the address that it prints"
+        ) from None
+    return client
+
+
+def _lost(cell: Cell, workers: int) -> CellRecord:
+    return CellRecord(
+        id=cell.id,
+        axes=cell.axes.as_dict(),
+        status=Status.MISSING,
+        message=(
+            f"{workers} workers were lost while they ran this cell, so it was not tried again: "
+            "their logs say why they ended (a time limit, their memory, a machine that went away)"
+        ),
+        control=cell.control,
+        implied=cell.implied,
+        lost_workers=workers,
+    )
+
+
+def _stopped(cell: Cell) -> CellRecord:
+    return CellRecord(
+        id=cell.id,
+        axes=cell.axes.as_dict(),
+        status=Status.MISSING,
+        message="cancelled",
+        control=cell.control,
+        implied=cell.implied,
+    )

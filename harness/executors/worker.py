@@ -1,0 +1,91 @@
+"""What a Dask worker does with an order; the rest of its machine is asked by ``perform``."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness import __version__
+from harness.errors import HarnessError
+from harness.executors.base import Order, Perform, Watch
+from harness.executors.files import pack
+from harness.model.document import Machine
+from harness.model.record import CellRecord
+
+_LOOK_S: Final = 0.5
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker sends back: an answer with its files, or why there is none."""
+
+    record: CellRecord | None = None
+    machine: Machine | None = None
+    files: dict[str, bytes] = {}
+    fault: str = ""
+    """What the worker's machine could not do."""
+    defect: str = ""
+    """What went wrong with the harness itself there."""
+
+
+def version_here() -> str:
+    """Return the version of the harness; called on every worker."""
+    return __version__
+
+
+def work(perform: Perform, order: bytes, topic: str) -> bytes:
+    """Carry out an order on a worker, and return a parcel; called by Dask in a thread of its own.
+
+    The cell is ended where the client cancels the order or is gone.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = str(worker.get_current_task())
+    worker.log_event(topic, {"key": key, "worker": worker.address})
+    cancel = threading.Event()
+    ended = threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(worker, key, cancel, ended), name="harness-watch", daemon=True
+    )
+    watcher.start()
+    watch = Watch(
+        cancel=cancel,
+        on_phase=lambda phase: worker.log_event(topic, {"key": key, "phase": phase}),
+    )
+    place = Path(tempfile.mkdtemp(prefix="harness-", dir=worker.local_directory))
+    try:
+        return carry_out(perform, order, place / "cell", watch)
+    finally:
+        ended.set()
+        watcher.join()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def carry_out(perform: Perform, order: bytes, folder: Path, watch: Watch) -> bytes:
+    """Carry out an order that came as JSON, and return a parcel, whatever becomes of it."""
+    try:
+        answer = perform(msgspec.json.decode(order, type=Order), folder, watch)
+        parcel = Parcel(
+            record=answer.record,
+            machine=answer.machine,
+            files=pack(folder) if folder.is_dir() else {},
+        )
+    except HarnessError as error:
+        parcel = Parcel(fault=str(error))
+    except Exception as error:  # noqa: BLE001 - told as what it is where the run was started
+        parcel = Parcel(defect=f"{type(error).__name__}: {error}")
+    return msgspec.json.encode(parcel)
+
+
+def _watch(worker: Any, key: str, cancel: threading.Event, ended: threading.Event) -> None:
+    """Set ``cancel`` when nobody wants the result any more."""
+    while not ended.wait(_LOOK_S):
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled":
+            cancel.set()
+            return

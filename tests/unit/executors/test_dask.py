@@ -1,0 +1,362 @@
+"""What is made of the news of a cluster, with a client that says what the test wants."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import harness
+from harness.errors import MachineFault
+from harness.executors import dask
+from harness.executors.base import Answer, Order, Watch
+from harness.executors.dask import DaskExecutor, WorkerDefect
+from harness.executors.worker import Parcel, carry_out
+from harness.model.cell import Axes, Cell
+from harness.model.document import Machine
+from harness.model.record import CellRecord
+from harness.model.status import Status
+
+CPU = Cell(id="native__py3.11__cpu", axes=Axes(path="native", python="3.11"))
+CUDA = Cell(id="cuda", axes=Axes(path="native", python="3.11", cuda="12"))
+
+
+def passed(cell: Cell = CPU) -> CellRecord:
+    return CellRecord(id=cell.id, axes=cell.axes.as_dict(), status=Status.PASS)
+
+
+def parcel(**fields: Any) -> bytes:
+    return msgspec.json.encode(Parcel(**fields))
+
+
+class KilledWorker(Exception):
+    """Of the name that Dask's own has."""
+
+
+class FakeFuture:
+    def __init__(self) -> None:
+        self.value: bytes | Exception = b""
+        self.cancelled = False
+        self.listened = threading.Event()
+        self.callback: Callable[[Any], None] = lambda _future: None
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        self.callback = call
+        self.listened.set()
+
+    def end(self, value: bytes | Exception) -> None:
+        self.value = value
+        assert self.listened.wait(10)
+        self.callback(self)
+
+    def result(self) -> bytes:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeClient:
+    """Runs ``story`` with each order that is submitted, in a thread of its own."""
+
+    def __init__(self, story: Callable[[FakeClient, str, FakeFuture], None]) -> None:
+        self.status = "running"
+        self.story = story
+        self.stated: list[dict[str, float]] = [{}]
+        self.versions: dict[str, Any] = {"tcp://w1": harness.__version__}
+        self.hear: Callable[[Any], None] = lambda _event: None
+        self.submitted: list[dict[str, Any]] = []
+        self.futures: list[FakeFuture] = []
+        self.closed = False
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.versions, 2)
+
+    def run(self, function: Any, on_error: str) -> dict[str, Any]:
+        return self.versions
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"workers": {str(n): {"resources": has} for n, has in enumerate(self.stated)}}
+
+    def subscribe_topic(self, topic: str, handler: Callable[[Any], None]) -> None:
+        self.hear = handler
+
+    def submit(self, function: Any, *arguments: Any, key: str, **options: Any) -> FakeFuture:
+        future = FakeFuture()
+        self.submitted.append({"key": key, "arguments": arguments, **options})
+        self.futures.append(future)
+        threading.Thread(target=self.story, args=(self, key, future)).start()
+        return future
+
+    def close(self) -> None:
+        self.closed = True
+
+    def start(self, key: str, worker: str) -> None:
+        self.hear((0.0, {"key": key, "worker": worker}))
+
+    def phase(self, key: str, phase: str) -> None:
+        self.hear((0.0, {"key": key, "phase": phase}))
+
+
+class Setting:
+    """An executor on a fake client, and what it told."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        story: Callable[[FakeClient, str, FakeFuture], None],
+    ) -> None:
+        self.client = FakeClient(story)
+        self.notes: list[str] = []
+        self.phases: list[str] = []
+        self.starts = 0
+        self.cancel = threading.Event()
+        monkeypatch.setattr(dask, "connect", lambda _address: self.client)
+
+    def executor(self, jobs: int | None = None) -> DaskExecutor:
+        return DaskExecutor("tcp://head:8786", never, jobs=jobs, notify=self.notes.append)
+
+    def measure(self, folder: Path, cell: Cell = CPU, **fields: Any) -> Answer:
+        watch = Watch(cancel=self.cancel, on_start=self._started, on_phase=self.phases.append)
+        return self.executor().measure(Order(cell=cell, **fields), folder / "cell", watch)
+
+    def _started(self) -> None:
+        self.starts += 1
+
+
+def never(order: Order, folder: Path, watch: Watch) -> Answer:
+    raise AssertionError("it is for a worker to call")
+
+
+def test_an_answer_comes_with_its_files_and_its_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.start(key, "tcp://w1")
+        client.phase(key, "import")
+        client.phase("another order", "op")
+        future.end(parcel(record=passed(), machine=Machine(cores=64), files={"stdout": b"said"}))
+
+    setting = Setting(monkeypatch, story)
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell" / "old").write_text("of the run before")
+    answer = setting.measure(tmp_path, key="k")
+    assert answer == Answer(record=passed(), machine=Machine(cores=64))
+    assert [file.name for file in (tmp_path / "cell").iterdir()] == ["stdout"]
+    assert (setting.starts, setting.phases) == (1, ["import"])
+    sent = msgspec.json.decode(setting.client.submitted[0]["arguments"][1], type=Order)
+    assert (sent.cell, sent.key) == (CPU, "k")
+    assert sent.run, "a worker tells one run from the next"
+
+
+def test_a_worker_that_is_lost_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.start(key, "tcp://w1")
+        client.start(key, "tcp://w2")
+        future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    assert setting.measure(tmp_path).record.lost_workers == 1
+    assert setting.notes == [
+        f"a worker was lost while it ran {CPU.id}, which is now run on tcp://w2"
+    ]
+
+
+def test_a_third_worker_does_not_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        for worker in ("w1", "w2", "w3"):
+            client.start(key, worker)
+
+    setting = Setting(monkeypatch, story)
+    record = setting.measure(tmp_path).record
+    assert (record.status, record.lost_workers) == (Status.MISSING, 2)
+    assert "2 workers were lost" in (record.message or "")
+    assert setting.client.futures[0].cancelled
+
+
+def test_what_the_scheduler_gave_up_unstarted_is_given_to_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers die that had the order in their queue: they were not lost over it."""
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        if len(client.submitted) == 1:
+            future.end(KilledWorker(key))
+        else:
+            client.start(key, "w9")
+            future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    record = setting.measure(tmp_path).record
+    assert (record.status, record.lost_workers) == (Status.PASS, 0)
+    assert len({one["key"] for one in setting.client.submitted}) == 2
+
+
+def test_losses_add_up_over_what_was_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.start(key, "w")
+        future.end(KilledWorker(key))
+
+    setting = Setting(monkeypatch, story)
+    assert setting.measure(tmp_path).record.lost_workers == 2
+    assert len(setting.client.submitted) == 2
+
+
+def test_a_run_that_is_stopped_cancels_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.start(key, "w")
+        setting.cancel.set()
+
+    setting = Setting(monkeypatch, story)
+    assert setting.measure(tmp_path).record.status is Status.MISSING
+    assert setting.client.futures[0].cancelled
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (parcel(fault="the disk is full"), "a worker of head:8786: the disk is full"),
+        (b"\x80\x04pickle", "sent what is no answer"),
+        (b'{"record": {"id": 1}}', "sent what is no answer"),
+        (ModuleNotFoundError("No module named 'harness'"), "install r-python-harness"),
+        (ConnectionError("gone"), "head:8786 is gone; what was measured is kept"),
+        (parcel(record=passed(), files={"../x": b""}), "which is refused"),
+    ],
+)
+def test_what_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: bytes | Exception, said: str
+) -> None:
+    setting = Setting(monkeypatch, lambda _client, _key, future: future.end(value))
+    with pytest.raises(MachineFault, match=said):
+        setting.measure(tmp_path)
+
+
+def test_a_defect_of_a_worker_is_the_cell_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = parcel(defect="ZeroDivisionError: division by zero")
+    setting = Setting(monkeypatch, lambda _client, _key, future: future.end(value))
+    with pytest.raises(WorkerDefect, match="division by zero"):
+        setting.measure(tmp_path)
+
+
+def test_a_scheduler_that_is_gone_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.status = "closed"
+
+    with pytest.raises(MachineFault, match="is gone"):
+        Setting(monkeypatch, story).measure(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "stated", "asked", "waits"),
+    [
+        (CPU, [{}], {}, False),
+        (CPU, [], {}, False),
+        (CUDA, [{}], {"GPU": 1}, True),
+        (CUDA, [{}, {"GPU": 2}], {"GPU": 1}, False),
+        (CPU, [{"MEMORY": 16e9}], {"MEMORY": 8192 * 2**20}, False),
+        (CPU, [{"MEMORY": 1e9}], {"MEMORY": 8192 * 2**20}, True),
+        (CUDA, [{"GPU": 1}, {"MEMORY": 16e9}], {"GPU": 1, "MEMORY": 8192 * 2**20}, True),
+        (msgspec.structs.replace(CUDA, without_gpu="import"), [{}], {}, False),
+        (msgspec.structs.replace(CUDA, without_gpu="import"), [{"GPU": 1}], {"GPU": 1}, False),
+    ],
+)
+def test_what_a_worker_must_have(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cell: Cell,
+    stated: list[dict[str, float]],
+    asked: dict[str, float],
+    waits: bool,
+) -> None:
+    setting = Setting(
+        monkeypatch, lambda _client, _key, future: future.end(parcel(record=passed(cell)))
+    )
+    setting.client.stated = stated
+    setting.measure(tmp_path, cell)
+    assert setting.client.submitted[0]["resources"] == asked
+    assert any("wait until one comes" in note for note in setting.notes) is waits
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("0.0.1", "tcp://w2, a worker of head:8786, has harness 0.0.1"),
+        (ImportError("no"), "has no"),
+    ],
+)
+def test_another_harness_on_a_worker_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, version: Any, said: str
+) -> None:
+    setting = Setting(monkeypatch, lambda *_all: None)
+    setting.client.versions["tcp://w2"] = version
+    with pytest.raises(MachineFault, match=said):
+        setting.executor()
+    assert setting.client.closed
+
+
+def test_how_much_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(monkeypatch, lambda *_all: None)
+    assert (setting.executor().jobs, setting.executor().places) == (64, 2)
+    assert (setting.executor(jobs=1).jobs, setting.executor(jobs=1).places) == (1, 1)
+    setting.client.versions = {str(n): harness.__version__ for n in range(50)}
+    assert (setting.executor().jobs, setting.executor().places) == (200, 100)
+    setting.client.versions = {}
+    assert setting.executor().places == 1
+    assert any("has no worker yet" in note for note in setting.notes)
+
+
+def test_a_machine_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(dask, "import_module", absent)
+    with pytest.raises(MachineFault, match=r"pip install 'r-python-harness\[dask\]'"):
+        dask.connect("tcp://head:8786")
+
+
+# -- the worker's side
+
+
+def done(perform: Any, folder: Path, order: bytes | None = None) -> Parcel:
+    encoded = order or msgspec.json.encode(Order(cell=CPU))
+    said = carry_out(perform, encoded, folder, Watch(cancel=threading.Event()))
+    return msgspec.json.decode(said, type=Parcel)
+
+
+def test_a_worker_sends_the_record_and_the_files(tmp_path: Path) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        folder.mkdir()
+        (folder / "stdout").write_bytes(b"\xff")
+        return Answer(record=passed(order.cell), machine=Machine(cores=3))
+
+    sent = done(perform, tmp_path / "cell")
+    assert sent == Parcel(record=passed(), machine=Machine(cores=3), files={"stdout": b"\xff"})
+
+
+def test_a_worker_tells_what_its_machine_lacks(tmp_path: Path) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        raise MachineFault("no bubblewrap here")
+
+    assert done(perform, tmp_path) == Parcel(fault="no bubblewrap here")
+
+
+def test_a_worker_tells_what_is_wrong_with_itself(tmp_path: Path) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        raise ZeroDivisionError("division by zero")
+
+    assert done(perform, tmp_path) == Parcel(defect="ZeroDivisionError: division by zero")
+    assert "ValidationError" in done(never, tmp_path, b'{"cell": 1}').defect

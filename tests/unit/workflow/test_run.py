@@ -1,0 +1,190 @@
+"""A run whose cells are measured elsewhere: what is journalled, merged, and run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.errors import MachineFault, UsageError
+from harness.executors.base import Answer, Order, Watch
+from harness.model.cell import Axes, Cell, Plan, cell_id
+from harness.model.document import OTHER_SHARD, Machine, Results
+from harness.model.record import CellRecord
+from harness.model.status import Status
+from harness.plan.shard import shard
+from harness.provision.store import FolderStore
+from harness.results.load import load
+from harness.workflow.display import QuietDisplay
+from harness.workflow.merging import merge_folders
+from harness.workflow.run import Settings, Workshop, execute, run_plan
+
+FAR = Machine(os="Debian GNU/Linux 13", cores=64)
+
+
+def record(cell: Cell, status: Status = Status.PASS, **fields: Any) -> CellRecord:
+    return CellRecord(id=cell.id, axes=cell.axes.as_dict(), status=status, **fields)
+
+
+class Elsewhere:
+    """An executor that answers at once, as ``say`` has it."""
+
+    is_here = False
+    jobs = places = 2
+
+    def __init__(self, say: Callable[[Order], Answer]) -> None:
+        self.say = say
+        self.orders: list[Order] = []
+
+    def measure(self, order: Order, folder: Path, watch: Watch) -> Answer:
+        self.orders.append(order)
+        watch.on_start()
+        return self.say(order)
+
+    def close(self) -> None:
+        pass
+
+
+def passing(order: Order) -> Answer:
+    return Answer(record=record(order.cell), machine=FAR)
+
+
+def plan(*pythons: str, cuda: str = "cpu") -> Plan:
+    cells = []
+    for python in pythons:
+        control = Axes(path="native", python=python, cuda=cuda)
+        other = Axes(path="system", python=python, r="4.5.0", cuda=cuda)
+        cells.append(Cell(id=cell_id(control), axes=control, probes=("init",)))
+        cells.append(
+            Cell(id=cell_id(other), axes=other, probes=("init",), control=cell_id(control))
+        )
+    return Plan(matrix="m", source="m.yaml", cells=tuple(cells), whole=len(cells))
+
+
+def run(
+    what: Plan,
+    folder: Path,
+    say: Callable[[Order], Answer] = passing,
+    **settings: Any,
+) -> tuple[Results, Elsewhere]:
+    executor = Elsewhere(say)
+    with FolderStore(folder / "store") as store:
+        execute(
+            what,
+            Settings(results=folder / "out", quiet=True, **settings),
+            QuietDisplay(),
+            Workshop(store=store, trees={}, remote=executor),
+        )
+    return load(folder / "out"), executor
+
+
+def test_every_cell_is_ordered_once_with_what_is_known_of_its_control(tmp_path: Path) -> None:
+    results, executor = run(plan("3.11", "3.12"), tmp_path, again=2)
+    assert [one.status for one in results.cells] == [Status.PASS] * 4
+    orders = {order.cell.id: order for order in executor.orders}
+    assert len(orders) == len(executor.orders) == 4
+    for order in executor.orders:
+        assert order.again == 2
+        assert order.key
+        assert (None if order.control is None else order.control.id) == order.cell.control
+    again, executor = run(plan("3.11", "3.12"), tmp_path)
+    assert executor.orders == []
+    assert again.cells == results.cells
+
+
+def test_where_a_cell_was_measured_is_kept(tmp_path: Path) -> None:
+    def say(order: Order) -> Answer:
+        here = order.cell.axes.path == "native"
+        return Answer(record=record(order.cell), machine=None if here else FAR)
+
+    results, _ = run(plan("3.11"), tmp_path, say)
+    native, system = (cell.id for cell in results.cells)
+    assert results.machine_of(system) == FAR
+    assert results.machine_of(native) != FAR
+    assert results.machine_of(native).kernel
+
+
+def test_a_cell_that_was_given_up_is_missing_and_the_next_run_s(tmp_path: Path) -> None:
+    def lost(order: Order) -> Answer:
+        return Answer(record=record(order.cell, Status.MISSING, message="lost", lost_workers=2))
+
+    results, _ = run(plan("3.11"), tmp_path, lost)
+    assert [(one.status, one.lost_workers) for one in results.cells] == [(Status.MISSING, 2)] * 2
+    results, executor = run(plan("3.11"), tmp_path)
+    assert len(executor.orders) == 2
+    assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+def test_a_defect_is_one_cell_s_and_a_fault_ends_the_run(tmp_path: Path) -> None:
+    def say(order: Order) -> Answer:
+        if order.cell.axes.path == "native":
+            raise ZeroDivisionError("division by zero")
+        return passing(order)
+
+    results, _ = run(plan("3.11"), tmp_path, say)
+    assert [one.status for one in results.cells] == [Status.MISSING, Status.PASS]
+    assert "ZeroDivisionError: division by zero" in (results.cells[0].message or "")
+
+    def fault(order: Order) -> Answer:
+        raise MachineFault("a worker of head:8786: the disk is full")
+
+    with pytest.raises(MachineFault, match="the disk is full"):
+        run(plan("3.12"), tmp_path / "other", fault)
+    kept = json.loads((tmp_path / "other" / "out" / "results.json").read_text())
+    assert {cell["status"] for cell in kept["cells"]} == {"missing"}
+
+
+def test_a_gpu_that_is_not_here_may_be_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.workflow.measuring.gpu", lambda: None)
+    results, executor = run(plan("3.11", cuda="12"), tmp_path)
+    assert len(executor.orders) == 2
+    assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+def test_what_a_path_cannot_do_need_not_be_sent(tmp_path: Path) -> None:
+    asked = plan("3.11")
+    native = msgspec.structs.replace(asked.cells[0], probes=("seed",))
+    results, executor = run(msgspec.structs.replace(asked, cells=(native,)), tmp_path)
+    assert executor.orders == []
+    assert results.cells[0].status is Status.UNSUPPORTED
+
+
+def test_a_lost_shard_shows_as_missing_after_the_merge(tmp_path: Path) -> None:
+    whole = plan("3.10", "3.11", "3.12")
+    parts = []
+    for number in (1, 3):
+        place = tmp_path / str(number)
+        results, _ = run(shard(whole, number, 3), place, partial=True)
+        assert len(results.planned) == 2
+        assert len(results.others) == 4
+        parts.append(place / "out")
+    merged = merge_folders(parts, tmp_path / "merged")
+    assert set(merged.planned) == {cell.id for cell in whole.cells}
+    lost = {one.id: one for one in merged.cells if one.status is Status.MISSING}
+    assert lost.keys() == {cell.id for cell in shard(whole, 2, 3).cells}
+    for cell in shard(whole, 2, 3).cells:
+        assert lost[cell.id].message == OTHER_SHARD
+        assert lost[cell.id].axes == cell.axes.as_dict()
+        assert lost[cell.id].control == cell.control
+
+
+def test_shards_that_follow_each_other_in_one_folder_are_the_whole(tmp_path: Path) -> None:
+    whole = plan("3.10", "3.11")
+    run(shard(whole, 1, 2), tmp_path, partial=True)
+    results, _ = run(shard(whole, 2, 2), tmp_path, partial=True)
+    assert set(results.planned) == {cell.id for cell in whole.cells}
+    assert results.others == ()
+
+
+def test_an_executor_that_is_none_costs_no_result(tmp_path: Path) -> None:
+    run(plan("3.11"), tmp_path)
+    settings = Settings(results=tmp_path / "out", quiet=True, fresh=True, executor="slurm")
+    with pytest.raises(UsageError, match="write 'local', dask://HOST:PORT"):
+        run_plan(plan("3.11"), settings)
+    assert [one.status for one in load(tmp_path / "out").cells] == [Status.PASS] * 2
