@@ -1,0 +1,106 @@
+"""What is put right in an unpacked bundle, where it lies now and on the machine that it is on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from filelock import FileLock
+
+from harness.bundle.elf import Libraries, will_do
+from harness.bundle.manifest import Manifest
+from harness.bundle.moving import LIBRARIES
+from harness.provision.process import run
+
+_SETTLED: Final = ".settled"
+_SPARE: Final = "spare"
+"""Folder of libraries for which the machine has others that will do."""
+_PLACES: Final = re.compile(r"'(LIBDIR|LIBPL)': '[^'\n]*'")
+_PATIENCE_S: Final = 900.0
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    """What the settling depends on; where it differs, it is done anew."""
+
+    folder: str
+    system: str
+    libc: str
+
+
+def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> None:
+    """Make an unpacked bundle ready to be used; does nothing where that was done.
+
+    Environments are told where their Python is, and Pythons where their library is.  Where the
+    machine has a shared library that can do all that the bundle's can, the machine's is used:
+    its Python may need what only that has.  Modules of Python are compiled.
+    """
+    stamp = msgspec.json.encode(_stamp(folder))
+    marker = folder / _SETTLED
+    with FileLock(folder / ".settling"):
+        if marker.is_file() and marker.read_bytes() == stamp:
+            return
+        # A run that was cut short left nothing that looks whole.
+        marker.unlink(missing_ok=True)
+        notify("making the bundle ready for this machine, once")
+        for part in manifest.parts:
+            place = folder / part.folder
+            if part.kind in {"r", "python"}:
+                _choose_libraries(place)
+            if part.kind == "python":
+                _tell_where(place)
+        _join_environments(folder, manifest)
+        marker.write_bytes(stamp)
+
+
+def _stamp(folder: Path) -> _Stamp:
+    try:
+        system = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        system = ""
+    return _Stamp(str(folder), system, os.confstr("CS_GNU_LIBC_VERSION") or "")
+
+
+def _choose_libraries(place: Path) -> None:
+    own, spare = place / LIBRARIES, place / _SPARE
+    spare.mkdir(exist_ok=True)
+    for path in spare.iterdir():
+        path.rename(own / path.name)
+    machine = Libraries(Path("/"))
+    for path in sorted(own.glob("lib*.so*")):
+        theirs = None if path.is_symlink() else machine.find(path.name)
+        if theirs is not None and will_do(theirs, path):
+            path.rename(spare / path.name)
+
+
+def _tell_where(place: Path) -> None:
+    """Write into a Python where its library is, for those who embed it."""
+    own = str(place / LIBRARIES)
+    for path in (place / LIBRARIES).glob("python*/_sysconfigdata*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(_PLACES.sub(lambda found: f"'{found[1]}': {own!r}", text), encoding="utf-8")
+
+
+def _join_environments(folder: Path, manifest: Manifest) -> None:
+    compiled: set[Path] = set()
+    for prepared in manifest.cells.values():
+        python = prepared.python
+        if python is None:
+            continue
+        environment = python.executable.parent.parent
+        lines = {
+            "home": str(python.interpreter.executable.parent),
+            "include-system-site-packages": "false",
+            "version_info": python.interpreter.version,
+        }
+        text = "".join(f"{name} = {value}\n" for name, value in lines.items())
+        (environment / "pyvenv.cfg").write_text(text, encoding="utf-8")
+        todo = {environment, *(() if python.overlay is None else (python.overlay,))} - compiled
+        for place in sorted(todo):
+            # Cells see it read-only, and would compile it anew at each start.
+            command = [python.executable, "-m", "compileall", "-q", "-j", "0", place]
+            run(command, env={"PATH": os.defpath}, cwd=folder, limit_s=_PATIENCE_S)
+        compiled |= todo

@@ -1,0 +1,170 @@
+"""Cells from an unpacked bundle: what the run asks for is there already, or cannot be had."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from harness.bundle import start
+from harness.bundle.manifest import Manifest, decode
+from harness.bundle.settling import settle
+from harness.bundle.system import SystemPython, system_python
+from harness.errors import FileFault, MachineFault, UsageError
+from harness.model.cell import Axes, Cell, Plan
+from harness.model.environment import Store
+from harness.model.status import Phase, Status
+from harness.paths.base import IntegrationPath
+from harness.plan.select import select
+from harness.plan.shard import parse_shard
+from harness.plan.shard import shard as take_shard
+from harness.provision.linkage import release_parts
+from harness.provision.store import FolderStore, default_root
+from harness.results.machine import this_machine
+from harness.workflow.preparing import Preparation, Prepared, Refusal
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that was unpacked: where, and what it says of itself."""
+
+    folder: Path
+    manifest: Manifest
+
+
+class FromBundle(Preparation):
+    """What cells need, from a bundle; nothing is resolved, fetched or built.
+
+    Parameters
+    ----------
+    opened
+        The bundle.
+    system
+        The Python of this machine, for a bundle without Pythons.
+    libc
+        Release of this machine's C library; empty where it is another.
+    """
+
+    def __init__(self, opened: Opened, system: SystemPython | None, libc: str) -> None:
+        self._manifest = opened.manifest
+        self._parts = {opened.folder / part.folder: part for part in opened.manifest.parts}
+        self._system = system
+        self._libc = libc
+
+    def resolve(self, plan: Plan, store: Store, cancel: threading.Event | None = None) -> None:
+        """Do nothing: the machine that made the bundle found out what can exist."""
+
+    def is_refused(self, cell: Cell) -> bool:
+        """Tell whether nothing need be made for a cell, which is so for all."""
+        del cell
+        return False
+
+    def python(self, name: str, axes: Axes) -> None:
+        """Do nothing: it is there."""
+
+    def r(self, name: str, axes: Axes) -> None:
+        """Do nothing: it is there."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether something has been made: all there is has been."""
+        del name
+        return True
+
+    def of_cell(self, cell: Cell, path: IntegrationPath) -> Prepared:
+        """Return what a cell has got, or why it cannot have it."""
+        prepared = self._manifest.cells[cell.id]
+        if prepared.refusal is not None:
+            return prepared
+        if self._manifest.system_site:
+            assert self._system is not None
+            lacks = self._system.lacks(cell.axes, tuple(path.requirements(cell.axes)))
+            if lacks is not None:
+                return _refused(lacks, Phase.RESOLVE)
+            prepared = msgspec.structs.replace(prepared, python=self._system.environment)
+        too_old = self._too_old(prepared)
+        return prepared if too_old is None else _refused(too_old, Phase.PROVISION)
+
+    def _too_old(self, prepared: Prepared) -> str | None:
+        """Return why programs of the bundle do not run with this machine's C library."""
+        places = [] if prepared.r is None else list(prepared.r.binds)
+        if prepared.python is not None:
+            places += prepared.python.binds
+        for part in (self._parts[place] for place in places if place in self._parts):
+            if part.libc is None:
+                continue
+            if not self._libc or release_parts(self._libc) < release_parts(part.libc):
+                has = f"has {self._libc}" if self._libc else "has another C library"
+                return (
+                    f"{part.version} of the bundle needs the GNU C library {part.libc} or newer, "
+                    f"and this machine {has}: make the bundle with what is of an older system"
+                )
+        return None
+
+
+def open_bundle(file: Path, *, notify: Callable[[str], None]) -> Opened:
+    """Unpack a bundle into the store, where it is not there yet, and make it ready.
+
+    Raises
+    ------
+    FileFault
+        It is none, is damaged, or is made for another kind of machine.
+    MachineFault
+        There is no room for it.
+    """
+    try:
+        text, said = start.read_manifest(str(file))
+    except start.Refused as error:
+        raise FileFault(str(file), str(error)) from None
+    machine = this_machine()
+    if said.get("machine") != f"{machine.arch} Linux":
+        made_for = str(said.get("machine"))[:60]
+        raise FileFault(str(file), f"its programs are for {made_for}, which this machine is not")
+    # Before anything is written: the paths in it are looked at, too.
+    key = start.key_of(text)
+    store = FolderStore(default_root(), notify=notify)
+    manifest = decode(text, str(file), store.root / "bundle" / key)
+    folder = store.ensure(
+        "bundle", key, partial(_unpack, file), description=f"bundle of {manifest.matrix}"
+    )
+    settle(folder, manifest, notify)
+    return Opened(folder=folder, manifest=manifest)
+
+
+def plan_of(
+    opened: Opened, *, only: Sequence[str] = (), where: str | None = None, shard: str | None = None
+) -> Plan:
+    """Return the selected cells of a bundle.  Raises ``UsageError`` where none is left."""
+    plan = opened.manifest.plan
+    plan = select(msgspec.structs.replace(plan, whole=plan.whole or len(plan.cells)), only, where)
+    return plan if shard is None else take_shard(plan, *parse_shard(shard))
+
+
+def preparation_of(opened: Opened, python: str | None) -> FromBundle:
+    """Return what gives cells their R and Python.
+
+    ``python`` is the machine's Python that the user named, for a bundle without one.
+    Raises ``UsageError`` where it is named in vain, or does not run.
+    """
+    if python is not None and not opened.manifest.system_site:
+        raise UsageError(
+            "--python is for a bundle that was made with --system-site; this one has its Pythons"
+        )
+    system = system_python(python) if opened.manifest.system_site else None
+    name, _, release = this_machine().libc.partition(" ")
+    return FromBundle(opened, system, release if name == "glibc" else "")
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    try:
+        start.unpack(str(file), str(folder))
+    except start.Refused as error:
+        raise FileFault(str(file), str(error)) from None
+    except start.NoRoom as error:
+        raise MachineFault(f"{file}: {error}") from None
+
+
+def _refused(message: str, phase: Phase) -> Prepared:
+    refusal = Refusal(status=Status.UNAVAILABLE, phase=phase, message=message)
+    return Prepared(refusal=refusal)
