@@ -7,6 +7,7 @@ What follows ``--`` goes to the command of the session: ``nox -s matrix -- --onl
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -76,6 +77,7 @@ def lint(session: nox.Session) -> None:
         ["zizmor", "--offline", "--no-progress", "--quiet", ".github"],
         ["check-jsonschema", "--schemafile", schema, *matrices],
         ["python", "docs/_generate.py", "--check"],
+        ["python", "reports/_pages.py", "--check"],
     )
 
 
@@ -85,6 +87,17 @@ def docs(session: nox.Session) -> None:
     install(session, "docs")
     session.run("python", "docs/_generate.py", "--check")
     session.run("zensical", "build", "--clean", "--strict", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def site(session: nox.Session) -> None:
+    """Build the scripts of the published pages; with ``-- --check`` only say whether they are."""
+    if shutil.which("npm") is None:
+        session.error("the scripts are built with node: apt-get install nodejs npm")
+    with session.chdir("harness/site/frontend"):
+        session.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", external=True)
+        session.run("npm", "run", "check", external=True)
+        session.run("node", "build.mjs", *session.posargs, external=True)
 
 
 @nox.session

@@ -42,11 +42,14 @@ def pages() -> dict[str, str]:
     from harness.causes.load import read_catalogue
     from harness.cli import cli
     from harness.matrix.schema import schema as matrix_schema
+    from harness.report.compat import schema as compat_schema
     from harness.results.schema import schema as results_schema
 
     return {
         "reference/causes.md": causes(read_catalogue()),
         "reference/command-line.md": command_line(cli),
+        "reference/compat.md": compat(compat_schema()),
+        "reference/compat.schema.json": json.dumps(compat_schema(), indent=2) + "\n",
         "reference/matrix-file.md": matrix_file(matrix_schema()),
         "reference/matrix.schema.json": json.dumps(matrix_schema(), indent=2) + "\n",
         "reference/results.md": results(results_schema()),
@@ -237,6 +240,30 @@ def results(schema: Schema) -> str:
     order.extend(sorted(set(definitions) - set(order)))
     for name in order:
         blocks.extend(_definition(name, definitions[name]))
+    return _page(blocks)
+
+
+def compat(schema: Schema) -> str:
+    """Return the page of the keys of ``compat.json``."""
+    blocks = [
+        NOTE,
+        "# compat.json",
+        (
+            "What came of every combination, small and for other programs: the published pages "
+            "have it at `compat.json`, and `harness report DIR --format compat` prints it. Every "
+            "key below is always there. `schema` counts up when one of them changes its meaning "
+            "or goes away; keys may be added without that, so a reader should pass over those "
+            "that it does not know."
+        ),
+        "The JSON Schema of it lies [beside this page](compat.schema.json).",
+        "What works with Python 3.12, for instance:",
+        (
+            "```console\n$ jq -r '.combinations[]\n"
+            '    | select(.python == "3.12" and .status == "pass") | .id\' compat.json\n```'
+        ),
+    ]
+    for name in ("Compat", "Combination", "Versions", "Status"):
+        blocks.extend(_definition(name, schema["$defs"][name]))
     return _page(blocks)
 
 

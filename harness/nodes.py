@@ -15,6 +15,11 @@ import yaml
 from harness.errors import FileFault
 
 MAX_BYTES = 1_000_000
+LONGEST = 4_000
+"""Characters of one value: of a number with more digits Python makes none."""
+MAX_NODES = 500_000
+"""Values of a document, those counted each time that an alias stands for: a few lines of aliases
+of aliases come to more than any memory holds."""
 
 
 def read_document(path: Path, kind: str, begin: str) -> tuple[str, yaml.Node]:
@@ -58,7 +63,47 @@ def read_document(path: Path, kind: str, begin: str) -> tuple[str, yaml.Node]:
         raise FileFault(source, f"is nested too deeply for a {kind}") from None
     if node is None:
         raise FileFault(source, f"is empty; {begin}")
+    _check_aliases(source, node)
     return source, node
+
+
+def _check_aliases(source: str, root: yaml.Node) -> None:
+    """Refuse a document that its aliases make endless, or larger than any is."""
+    sizes: dict[int, int] = {}
+    stack = [(root, iter(_children(root)))]
+    under_way = {id(root)}
+    while stack:
+        node, children = stack[-1]
+        child = next(children, None)
+        if child is None:
+            stack.pop()
+            under_way.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(one)] for one in _children(node))
+            if sizes[id(node)] > MAX_NODES:
+                mark = node.start_mark
+                raise FileFault(
+                    source,
+                    f"comes to more than {MAX_NODES:,} values, aliases written out; write fewer",
+                    line=mark.line + 1,
+                    column=mark.column + 1,
+                )
+        elif id(child) in under_way:
+            mark = child.start_mark
+            raise FileFault(
+                source,
+                "is led back to by an alias that stands in it; write the values out",
+                line=mark.line + 1,
+                column=mark.column + 1,
+            )
+        elif id(child) not in sizes:
+            under_way.add(id(child))
+            stack.append((child, iter(_children(child))))
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _of_yaml(source: str, error: yaml.MarkedYAMLError) -> FileFault:
@@ -121,6 +166,8 @@ class Reader:
         if node.tag.endswith((":null", ":bool")) or not node.value.strip():
             shown = node.value.strip() or "nothing"
             raise self.fault(node, f"{what} is {shown}, {kind_of(node)}; write a value in quotes")
+        if len(node.value) > LONGEST:
+            raise self.fault(node, f"{what} has more than {LONGEST:,} characters; write fewer")
         return str(node.value).strip()
 
     def flag(self, node: yaml.Node, what: str) -> bool:

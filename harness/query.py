@@ -21,8 +21,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NoReturn
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from harness.errors import UsageError
 
@@ -44,6 +44,7 @@ _REQUIREMENT = re.compile(
     r"^(?P<name>[A-Za-z][\w\-]*)(\[(?P<extras>[^\]]*)\])?(==(?P<version>.+))?$"
 )
 _MAX_DEPTH = 50
+_QUOTED = 300
 
 
 def compile_query(text: str, further_keys: Collection[str] = ()) -> Predicate:
@@ -102,7 +103,7 @@ def _taken_apart(value: str) -> tuple[str | None, tuple[str, ...], str | None]:
 def _in_range(version: str, specifier: str) -> bool:
     try:
         return SpecifierSet(specifier, prereleases=True).contains(Version(version))
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:
         return False
 
 
@@ -113,9 +114,15 @@ def check_pattern(pattern: str) -> str | None:
         return None
     try:
         SpecifierSet(comparison["specifier"])
-    except InvalidSpecifier:
-        return f"'{pattern}' is no comparison of versions; write '>=4.2' or '>=3.10,<3.13'"
+    except ValueError:  # no specifier, or a number of thousands of digits
+        return f"'{_shown(pattern)}' is no comparison of versions; write '>=4.2' or '>=3.10,<3.13'"
     return None
+
+
+def _shown(text: str) -> str:
+    """Return a query on one line, as far as a message quotes it."""
+    line = " ".join(text.split())
+    return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}..."
 
 
 class _Parser:
@@ -123,6 +130,7 @@ class _Parser:
 
     def __init__(self, text: str, keys: Collection[str]) -> None:
         self.text = text
+        self.shown = _shown(text)
         self.keys = keys
         self.tokens = self._tokens(text)
         self.index = 0
@@ -136,7 +144,8 @@ class _Parser:
             found = _TOKEN.match(text, position)
             if found is None:
                 raise UsageError(
-                    f"query '{text}', character {position + 1}: a quotation mark is not closed"
+                    f"query '{_shown(text)}', character {position + 1}: "
+                    "a quotation mark is not closed"
                 )
             kind = found.lastgroup or "word"
             word, start = found[kind], found.start(kind) + 1
@@ -163,8 +172,9 @@ class _Parser:
     def _fail(self, what: str) -> NoReturn:
         if self.index < len(self.tokens):
             _, word, position = self.tokens[self.index]
-            raise UsageError(f"query '{self.text}', character {position}: '{word}' {what}")
-        raise UsageError(f"query '{self.text}' ends where a term should follow")
+            word = _shown(word)
+            raise UsageError(f"query '{self.shown}', character {position}: '{word}' {what}")
+        raise UsageError(f"query '{self.shown}' ends where a term should follow")
 
     def _or(self) -> Predicate:
         terms = [self._and()]
@@ -215,6 +225,7 @@ class _Parser:
             return lambda cell: needle in (cell.get("id") or "").lower()
         key, pattern = key.lower(), pattern.replace('"', "")
         fault = check_pattern(pattern)
+        word = _shown(word)
         if key not in self.keys:
             near = difflib.get_close_matches(key, self.keys, n=1)
             every = f"keys are {', '.join(sorted(self.keys))}"
@@ -223,7 +234,7 @@ class _Parser:
         elif not pattern:
             fault = f"'{word}' has no pattern behind the colon"
         if fault is not None:
-            raise UsageError(f"query '{self.text}', character {position}: {fault}")
+            raise UsageError(f"query '{self.shown}', character {position}: {fault}")
         if key in {"id", "message"}:
             folded = pattern.lower()
             wanted = folded if any(sign in folded for sign in "*?") else f"*{folded}*"

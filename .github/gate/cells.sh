@@ -8,6 +8,7 @@ set -euo pipefail
 arguments=("$MATRIX" --results "$RESULTS" --again "${AGAIN:-2}")
 [[ -z ${WHERE:-} ]] || arguments+=(--where "$WHERE")
 [[ -z ${SHARD:-} ]] || arguments+=(--shard "$SHARD")
+[[ -z ${COSTS:-} ]] || arguments+=(--costs "$COSTS")
 [[ -z ${CRAN:-} ]] || arguments+=(--cran "$CRAN")
 status=0
 if [[ -n ${BRIDGE:-} ]]; then

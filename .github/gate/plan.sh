@@ -12,6 +12,7 @@ if [[ -n ${BRIDGE:-} ]]; then
     where="path:${BRIDGE%%=*}${where:+ and ($where)}"
 fi
 [[ -z $where ]] || arguments+=(--where "$where")
+[[ -z ${COSTS:-} ]] || arguments+=(--costs "$COSTS")
 jobs=$(harness plan "${arguments[@]}")
 echo "$jobs"
 echo "jobs=$jobs" >>"${GITHUB_OUTPUT:?}"

@@ -49,6 +49,10 @@ _GAP: Final = re.compile(r"\[harness: (\d+) lines left out\]")
 _WIDEST: Final = 40
 _WIDE: Final = re.compile(f" {{{_WIDEST},}}")
 """More white space than that takes patterns long, and says nothing."""
+_LONGEST_RUN, _LONGEST_LINE = 600, 4_000
+"""Letters without a space, and of a line, that are searched: patterns with several gaps take a
+time that grows with powers of them."""
+_LONG_RUN: Final = re.compile(rf"\S{{{_LONGEST_RUN + 1},}}")
 _MIN_WIDTH: Final = 60
 _USUAL_WIDTHS: Final = frozenset({72, 76, 78, 79, 80, 100, 120, 132})
 _MOST_WRAPPED: Final = 200_000
@@ -113,7 +117,7 @@ def unwrapped(log: Log) -> Log | None:
     joined: list[_Line] = []
     before = 0
     for text, number, shown in zip(log.text.split("\n"), log.numbers, log.shown, strict=True):
-        if before == width and joined and text:
+        if before == width and joined and text and len(joined[-1].text) < _LONGEST_RUN:
             joined[-1] = joined[-1]._replace(text=joined[-1].text + text)
         else:
             joined.append(_Line(text, number, shown))
@@ -149,7 +153,17 @@ def _uniform(text: str) -> Iterator[_Line]:
             continue
         for part in line.split("\r"):
             plain = _WIDE.sub(" " * _WIDEST, part.translate(_QUOTES))
-            yield _Line(_without_prefix(plain), number, part)
+            yield _Line(_without_prefix(_of_bounded_length(plain)), number, part)
+
+
+def _of_bounded_length(line: str) -> str:
+    """Return a line with the middle of what is too long taken out; nobody reads it either."""
+    if len(line) <= _LONGEST_RUN:
+        return line
+    line = _LONG_RUN.sub(lambda run: f"{run[0][:400]} {run[0][-200:]}", line)
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:2800]} {line[-1200:]}"
 
 
 def _without_voids(lines: Iterable[_Line]) -> list[_Line]:

@@ -35,7 +35,25 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     re.error
         It is none.
     """
-    return re.compile("".join(_widened(pattern)), _FLAGS)
+    return re.compile(_LEADING.sub(_from_its_start, "".join(_widened(pattern))), _FLAGS)
+
+
+_LEADING: Final = re.compile(
+    r"\A(?P<before>'\?)?(?P<group>\((?:\?P<\w+>|\?:)?)?"
+    r"(?P<letters>\\[SwW]|\[(?:\\.|[^\]\\])+\])(?P<times>[*+]\??)"
+)
+"""A pattern that begins with any number of letters of one kind, perhaps in a group."""
+
+
+def _from_its_start(found: re.Match[str]) -> str:
+    """Have a run of letters be taken from its first one only.
+
+    Whatever fits from a later one fits from the first, too; but where nothing fits, trying each
+    takes a time that grows with the square of the run's length.
+    """
+    letters = found["letters"]
+    start = f"(?<!{letters})"
+    return f"{found['before'] or ''}{found['group'] or ''}{start}{letters}{found['times']}"
 
 
 def _widened(pattern: str) -> list[str]:

@@ -7,6 +7,7 @@ top; what does the work is imported when the verb runs, so that ``--help`` stays
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from harness.cli.root import cli
@@ -16,6 +17,11 @@ __all__ = ["cli", "main"]
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with the exit code of the contract."""
+    # A batch system and a CI runner end a job by SIGTERM, a terminal that is closed by SIGHUP:
+    # both end a run as Ctrl-C does, with its cells ended and its journal whole.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     sys.exit(run(arguments))
 
 
@@ -32,7 +38,10 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        click.echo(f"harness: {error}", err=True)
+        from harness.report.words import clean
+
+        # A file's own words may steer a terminal.
+        click.echo(f"harness: {clean(str(error))}", err=True)
         return int(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

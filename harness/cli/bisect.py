@@ -86,6 +86,7 @@ def command(
     """
     import msgspec
 
+    from harness.report.words import clean
     from harness.workflow.bisecting import bisect, runner
     from harness.workflow.boundaries import as_json, as_text
     from harness.workflow.bridges import read_bridges
@@ -107,5 +108,5 @@ def command(
     ]
     found = bisect(series, runner(series, settings), folder, every=exhaustive)
     found = msgspec.structs.replace(found, options=tuple(options))
-    click.echo(as_json(found) if form == "json" else as_text(found), nl=False)
+    click.echo(as_json(found) if form == "json" else clean(as_text(found)), nl=False)
     return found.exit_code

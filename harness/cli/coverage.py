@@ -67,12 +67,13 @@ def cover_plan(
     return chosen
 
 
-def shard_of(plan: Plan, shard: str | None) -> Plan:
+def shard_of(plan: Plan, shard: str | None, costs: Path | None = None) -> Plan:
     """Return one shard of the cells that were chosen: the choice comes first."""
     from harness.plan.shard import parse_shard
     from harness.plan.shard import shard as take_shard
+    from harness.workflow.planning import costs_of
 
-    return plan if shard is None else take_shard(plan, *parse_shard(shard))
+    return plan if shard is None else take_shard(plan, *parse_shard(shard), costs_of(costs))
 
 
 def about(chosen: Chosen, resolved: Resolved) -> str:

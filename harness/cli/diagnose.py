@@ -32,8 +32,9 @@ def command(file: str, form: str) -> int:
     from harness.causes.pasted import read_pasted
     from harness.causes.show import as_json, as_text
     from harness.errors import ExitCode
+    from harness.report.words import clean
 
     text = read_pasted("standard input", sys.stdin.buffer) if file == "-" else read_pasted(file)
     diagnosis = diagnose(Evidence(text=text))
-    click.echo(as_json(diagnosis) if form == "json" else as_text(diagnosis))
+    click.echo(as_json(diagnosis) if form == "json" else clean(as_text(diagnosis)))
     return int(ExitCode.PROBLEM if diagnosis.causes else ExitCode.OK)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import selection
+from harness.cli.options import COSTS, selection
 
 
 @click.command(
@@ -44,6 +44,7 @@ from harness.cli.options import selection
     ),
 )
 @selection
+@COSTS
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -89,6 +90,7 @@ def command(
     only: tuple[str, ...],
     where: str | None,
     shard: str | None,
+    costs: Path | None,
     results: Path | None,
     cran: str | None,
     jobs: int | None,
@@ -122,6 +124,7 @@ def command(
             base=base,
             where=where,
             shard=shard,
+            costs=costs,
             results=results,
             cran=cran,
             only=only,
@@ -145,6 +148,7 @@ def command(
         only=only,
         where=where,
         shard=shard,
+        costs=costs,
         cran=cran,
         jobs=jobs,
         again=again,

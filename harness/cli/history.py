@@ -30,7 +30,8 @@ def command(file: Path, folders: tuple[Path, ...], form: str) -> None:
     Finding steps takes the package ruptures ('pip install r-python-harness[history]').
     """
     from harness.history.show import as_json, as_text
+    from harness.report.words import clean
     from harness.workflow.remembering import remember
 
     seen = remember(file, folders)
-    click.echo(as_json(seen) if form == "json" else as_text(seen), nl=False)
+    click.echo(as_json(seen) if form == "json" else clean(as_text(seen)), nl=False)

@@ -25,6 +25,16 @@ BRIDGE = click.option(
     ),
 )
 
+COSTS = click.option(
+    "--costs",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help=(
+        "With shards: results of last time (a folder, or its results.json), so that all shards "
+        "take about as long; the same for each of them."
+    ),
+)
+
 
 def selection(command: Command) -> Command:
     """Add the options that select cells: SELECT of the documentation."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import BRIDGE, MATRIX, covering, default_results, selection
+from harness.cli.options import BRIDGE, COSTS, MATRIX, covering, default_results, selection
 
 if TYPE_CHECKING:
     from harness.cli.existence import Resolved
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 )
 @MATRIX
 @selection
+@COSTS
 @covering
 @BRIDGE
 @click.option(
@@ -50,6 +51,7 @@ def command(
     only: tuple[str, ...],
     where: str | None,
     shard: str | None,
+    costs: Path | None,
     cover: int | None,
     require: tuple[str, ...],
     failed_in: Path | None,
@@ -76,10 +78,10 @@ def command(
         raise click.UsageError("--shards goes with --format github, and without --shard")
     # A covering selection is of the whole plan; what is dealt out comes after it.
     first, later = (shard, None) if cover is None else (None, shard)
-    plan = make_plan(matrix, only=only, where=where, shard=first, bridges=bridges)
+    plan = make_plan(matrix, only=only, where=where, shard=first, bridges=bridges, costs=costs)
     show = {"table": _table, "json": _json, "github": _github}[form]
     if shards is not None:
-        show = partial(_github_shards, count=shards)
+        show = partial(_github_shards, count=shards, costs=costs)
     if not resolve and cover is None:
         sys.stdout.write(show(plan, None, None))
         return 0
@@ -98,7 +100,7 @@ def command(
             failed_in=failed_in,
             results=default_results(plan.matrix),
         )
-        plan = coverage.shard_of(chosen.covering.plan, later)
+        plan = coverage.shard_of(chosen.covering.plan, later, costs)
         said.append(coverage.about(chosen, resolved))
     sys.stdout.write(show(plan, resolved if resolve else None, chosen))
     if form != "table":
@@ -157,15 +159,28 @@ def _json(plan: Plan, resolved: Resolved | None, chosen: Chosen | None) -> str:
 
 
 def _github_shards(
-    plan: Plan, resolved: Resolved | None, _chosen: Chosen | None, *, count: int
+    plan: Plan,
+    resolved: Resolved | None,
+    _chosen: Chosen | None,
+    *,
+    count: int,
+    costs: Path | None,
 ) -> str:
     """One job a shard: GitHub takes 256 jobs, and each of them brings its environments anew."""
     import msgspec
 
     from harness.plan.shard import shards
+    from harness.workflow.planning import costs_of
 
     del resolved
-    jobs = [{"shard": shard, "cells": str(cells)} for shard, cells in shards(plan, count)]
+    jobs = [
+        {
+            "shard": shard.name,
+            "cells": str(shard.cells),
+            **({"seconds": f"{shard.cost_s:.0f}"} if costs else {}),
+        }
+        for shard in shards(plan, count, costs_of(costs))
+    ]
     return msgspec.json.encode({"include": jobs}).decode() + "\n"
 
 

@@ -23,6 +23,7 @@ VERBS: Final = (
     "bisect",
     "merge",
     "history",
+    "bundle",
     "cache",
     "doctor",
     "diagnose",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _COMMAND_PID: Final = b"2"
 """Of the command in its namespace: bubblewrap makes it right after the first process."""
+_KILLED: Final = 128 + signal.SIGKILL
 _OOM_FIRST: Final = b"1000"
 _PREFIX: Final = "bwrap: "
 
@@ -165,6 +166,9 @@ class BubblewrapEnclosure:
             return Ending(code=code, leftovers=leftovers)
         if self.process.returncode < 0:
             return Ending(signal=-self.process.returncode, leftovers=leftovers)
+        if self.process.returncode == _KILLED:
+            # The first process of the namespace was killed before the command began.
+            return Ending(signal=signal.SIGKILL, leftovers=leftovers)
         return Ending(started=False)
 
     def why_not(self) -> str:
@@ -200,6 +204,9 @@ class BubblewrapEnclosure:
             elif self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 self._released = True
+                # Nobody writes to it any more but this process, which must not wait for itself.
+                self._stop_filling()
+                os.set_blocking(self._status, False)
                 return
         self._first = int(json.loads(said)["child-pid"])
         with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import stat
 import subprocess
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ class Isolation:
     tools: MountTools = field(default_factory=MountTools)
 
 
+_KILLED: Final = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
+
+
 @cache
 def detect() -> Isolation:
     """Find out, once a process, whether bubblewrap is here and can make namespaces.
@@ -53,6 +57,9 @@ def detect() -> Isolation:
             # It is built of other processes then than ``bubblewrap.py`` knows.
             return Isolation(None, f"{program} is installed setuid root")
         trial = _ask(program, *NAMESPACES, *_PROBE, "true")
+        if trial.returncode in _KILLED:
+            # By somebody else: that says nothing of what it can do.
+            trial = _ask(program, *NAMESPACES, *_PROBE, "true")
         offered = _ask(program, "--help")
     except (OSError, subprocess.TimeoutExpired) as error:
         return Isolation(None, f"bubblewrap cannot be run: {error}")

@@ -107,12 +107,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The cells of one run, in the order in which the matrix file yields them.
 
     ``whole`` is how many cells the matrix has without a selection; 0 where that is not known.
+    ``others`` are the cells that other shards of the same plan run.
     """
 
     matrix: str
     source: str
     cells: tuple[Cell, ...]
     whole: int = 0
+    others: tuple[Cell, ...] = ()
 
 
 _UNSAFE = re.compile(r"[^a-z0-9.\-]+")
@@ -135,6 +137,22 @@ def cell_id(axes: Axes) -> str:
     parts.append("cpu" if axes.cuda == "cpu" else _slug("cuda" + axes.cuda))
     parts.extend(_slug_of_pin(name, specifier) for name, specifier in axes.pins)
     return "__".join(parts)
+
+
+_LONGEST_ID: Final = 240
+
+
+def is_folder_name(text: str) -> bool:
+    """Tell whether ``text`` may be the name of a cell's folder, and leads nowhere else.
+
+    Every id that :func:`cell_id` makes is one, up to the length that file systems take; what a
+    results document from elsewhere has may be anything.
+    """
+    return (
+        0 < len(text.encode("utf-8", "surrogatepass")) <= _LONGEST_ID
+        and text not in {".", ".."}
+        and not any(sign in "/\\" or not sign.isprintable() for sign in text)
+    )
 
 
 # A matrix has few different values and up to a million cells: each value is spelled once.

@@ -20,6 +20,9 @@ SCHEMA: Final = 1
 NEVER_RUN: Final = "Planned, never run."
 """The reason of a cell of which no result is known."""
 
+OTHER_SHARD: Final = "Planned for another shard, whose results are not here."
+"""The reason of a cell of a shard that was lost."""
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Where cells were measured: what bears on results, and nothing that names a person or host."""
@@ -44,6 +47,19 @@ class Elsewhere(msgspec.Struct, frozen=True, kw_only=True):
 
     machine: Annotated[Machine, Meta(description="The other machine.")]
     cells: Annotated[tuple[str, ...], Meta(description="Ids of the cells measured there.")]
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell that another shard of the same plan runs."""
+
+    id: Annotated[str, Meta(description="The cell's id.")]
+    axes: Annotated[dict[str, str | None], Meta(description="Its axes, as a record has them.")]
+    control: Annotated[str | None, Meta(description="Id of its control; null for a control.")] = (
+        None
+    )
+    implied: Annotated[
+        bool, Meta(description="True for a control that was added because others need it.")
+    ] = False
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +100,13 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         tuple[CellRecord, ...],
         Meta(description="One record a cell; a cell that never ran has the status `missing`."),
     ]
+    others: Annotated[
+        tuple[Other, ...],
+        Meta(
+            description="Cells that other shards of the plan run: `harness merge` makes those "
+            "`missing` that none of the merged shards has."
+        ),
+    ] = ()
 
     @property
     def is_part(self) -> bool:

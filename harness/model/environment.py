@@ -23,10 +23,9 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def versions(self) -> dict[str, str]:
         """Version of each package by its normalised name."""
+        pins = (line.split(";")[0] for line in self.text.splitlines())
         pairs = (
-            line.split(";")[0].split("==", 1)
-            for line in self.text.splitlines()
-            if "==" in line and not line.lstrip().startswith("#")
+            pin.split("==", 1) for pin in pins if "==" in pin and not pin.lstrip().startswith("#")
         )
         return {name.strip().lower().replace("_", "-"): version.strip() for name, version in pairs}
 

@@ -116,6 +116,8 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Remedies of the cause that were applied, in the order in which they were tried."""
     attempts: tuple[Status, ...] = ()
     """How the cell ended each time where it was run several times; the record is of the first."""
+    lost_workers: int = 0
+    """Workers of a cluster that were lost while they ran the cell."""
 
     @property
     def is_flaky(self) -> bool:

@@ -31,7 +31,7 @@ def read(folder: Path) -> Kept | None:
     """Return the answer in a folder; ``None`` where there is none that can be read."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Kept)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
 

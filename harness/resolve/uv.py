@@ -65,6 +65,7 @@ _UNREACHED: Final = re.compile(
     r"|network connectivity is disabled",
     re.IGNORECASE,
 )
+_CUT_SHORT: Final = "Failed to read from zip file"
 _REFUSED: Final = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 _ADDRESS: Final = re.compile(r"https?://[^\s`'\"()]+")
 
@@ -256,6 +257,13 @@ def _fault(stderr: str, python: Python, sources: PackageSources) -> NoSolution |
             "cannot be said which packages there are; check the network, or name a mirror in "
             "pip's or uv's settings",
             passing=_NOBODY_THERE.search(stderr) is None,
+        )
+    if _CUT_SHORT in stderr:
+        # uv takes it for a package without a valid file, of which no solution can be made.
+        return Unreached(
+            "nothing is known: the file of a package could not be read, as where a download breaks "
+            "off; check the network, then run again",
+            passing=True,
         )
     if meaning is Meaning.NO_SOLUTION:
         return NoSolution(

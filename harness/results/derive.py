@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.document import NEVER_RUN, Machine, Results, missing
+from harness.model.document import NEVER_RUN, Machine, Other, Results, missing
 from harness.model.record import CellRecord, Trial
 from harness.results.places import arrange
 
@@ -32,6 +32,8 @@ class _Planned(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     """The plan was narrowed by a selection: it adds to the plan before it."""
     whole: int = 0
+    others: tuple[Other, ...] = ()
+    """Cells that other shards run."""
 
 
 class _CellStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,8 @@ class _CellStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 class _CellFinished(msgspec.Struct, frozen=True, kw_only=True):
     record: CellRecord
+    machine: Machine | None = None
+    """Where it was measured, where that is not the machine of the run."""
 
 
 class _RemedyTried(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,7 @@ class Fold:
         self._finished_at: str | None = None
         self._whole = 0
         self._plan: dict[str, _PlannedCell] = {}
+        self._others: dict[str, Other] = {}
         self._records: dict[tuple[str, str], tuple[CellRecord, Machine]] = {}
         self._begun: dict[tuple[str, str], str] = {}
 
@@ -86,14 +91,18 @@ class Fold:
             case "planned":
                 planned = msgspec.convert(event, _Planned)
                 cells = {cell.id: cell for cell in planned.cells}
+                others = {cell.id: cell for cell in planned.others}
                 self._plan = {**self._plan, **cells} if planned.partial else cells
+                self._others = {**self._others, **others} if planned.partial else others
                 self._whole = planned.whole
             case "cell-started":
                 begun = msgspec.convert(event, _CellStarted)
                 self._begun[begun.id, begun.key] = begun.at
             case "cell-finished":
-                record = msgspec.convert(event, _CellFinished).record
-                self._records[record.id, record.key] = (record, self._machine)
+                finished = msgspec.convert(event, _CellFinished)
+                record = finished.record
+                machine = finished.machine or self._machine
+                self._records[record.id, record.key] = (record, machine)
                 self._begun.pop((record.id, record.key), None)
             case "remedy-tried":
                 self._remedy_tried(msgspec.convert(event, _RemedyTried))
@@ -123,6 +132,7 @@ class Fold:
                 found[cell.id][0] if cell.id in found else self._missing(cell)
                 for cell in self._plan.values()
             ),
+            others=tuple(cell for cell in self._others.values() if cell.id not in self._plan),
         )
 
     def _run_started(self, run: _RunStarted) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import FileFault
+from harness.model.cell import is_folder_name
 from harness.model.document import NEVER_RUN, SCHEMA, Results, missing
 from harness.results.derive import Fold
 from harness.results.locate import fault
@@ -56,7 +57,7 @@ def load(folder: Path) -> Results:
                     str(journal), f"not a journal's line: {message}", line=number
                 ) from None
         if fold.runs:
-            return fold.results()
+            return _checked(fold.results(), journal)
         if not _is_file(document):
             raise FileFault(
                 str(journal),
@@ -91,7 +92,7 @@ def load_document(file: Path) -> Results:
     except _DECODE_FAULTS as error:
         message, line = fault(data, str(error))
         raise FileFault(str(file), f"not a results document: {message}", line=line) from None
-    return _completed(results, file)
+    return _checked(_completed(results, file), file)
 
 
 def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -145,6 +146,22 @@ def _completed(results: Results, file: Path) -> Results:
         planned=results.planned + unplanned,
         cells=results.cells + tuple(missing(c, {}, NEVER_RUN) for c in absent),
     )
+
+
+def _checked(results: Results, file: Path) -> Results:
+    """Return ``results``; raise ``FileFault`` where a name in it leads out of its folder."""
+    for name in (*results.planned, *(record.id for record in results.cells)):
+        if not is_folder_name(name):
+            raise FileFault(str(file), f"{name[:100]!r} is the name of no cell; correct it")
+    for record in results.cells:
+        for trial in record.trials:
+            if trial.logs and not all(map(is_folder_name, trial.logs.split("/"))):
+                raise FileFault(
+                    str(file),
+                    f"the logs of a remedy for {record.id} are in {trial.logs[:100]!r}, which is "
+                    "no folder below the results; correct it",
+                )
+    return results
 
 
 def _is_file(path: Path) -> bool:

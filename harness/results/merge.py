@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.errors import UsageError
-from harness.model.document import NEVER_RUN, Machine, Results, canonical, missing
+from harness.model.document import (
+    NEVER_RUN,
+    OTHER_SHARD,
+    Machine,
+    Results,
+    canonical,
+    missing,
+)
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
 from harness.model.status import Status
@@ -17,7 +24,8 @@ def merge(documents: Sequence[Results]) -> Results:
 
     Where several have the same cell, a measured record beats one that is ``missing``; of
     two measured ones that with the later ``started_at`` counts, and of equals the one whose
-    canonical JSON is the greater.  Cells stand in the natural order of their ids.
+    canonical JSON is the greater.  A cell that a shard says another has, and none of them has,
+    is ``missing``.  Cells stand in the natural order of their ids.
     Raises ``UsageError`` where there is nothing to merge.
     """
     if not documents:
@@ -69,6 +77,7 @@ class _Candidate:
         self.measured = record.status is not Status.MISSING
         self.rank = (
             self.measured,
+            record.message != OTHER_SHARD,
             record.started_at,
             canonical(record),
             canonical(machine) if self.measured else b"",
@@ -84,3 +93,8 @@ def _candidates(document: Results) -> Iterable[_Candidate]:
     for cell in document.planned:
         if cell not in known:
             yield _Candidate(missing(cell, {}, NEVER_RUN), document.machine)
+    for other in document.others:
+        record = missing(
+            other.id, other.axes, OTHER_SHARD, control=other.control, implied=other.implied
+        )
+        yield _Candidate(record, document.machine)

@@ -80,6 +80,8 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "they were tried.",
         "attempts": "How the cell ended each time where it was run several times; the record is "
         "of the first.",
+        "lost_workers": "Workers of a cluster that were lost while they ran the cell; it was then "
+        "run on another, and after two given up as `missing`.",
     },
     "Trial": {
         "remedy": "Id of the remedy in the catalogue of causes.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import msgspec
@@ -81,11 +81,8 @@ def _about(facts: tuple[Fact, ...], text: str) -> list[Fact]:
     label = f"+{version.local}" if version.local else None
     if label is not None and any(fact.of.endswith(label) for fact in facts):
         return [fact for fact in facts if fact.of.endswith(label)]
-    return [
-        fact
-        for fact in facts
-        if "+" not in fact.of and _set(fact.of).contains(version.public, prereleases=True)
-    ]
+    public = version.public
+    return [fact for fact in facts if "+" not in fact.of and _holds(fact.of, public)]
 
 
 def _is_in(axis: str, known: Mapping[str, str], text: str) -> bool:
@@ -101,6 +98,12 @@ def _version(axis: str, text: str | None) -> Version | None:
     except InvalidVersion:  # the R "system", of which nothing is known before it is looked at
         return None
     return Version(f"{version.major}.{version.minor}") if axis in _MINORS else version
+
+
+@lru_cache(maxsize=65536)
+def _holds(text: str, version: str) -> bool:
+    # Many cells, few versions: the same pairs are asked for in each of thousands of cells.
+    return _set(text).contains(version, prereleases=True)
 
 
 @cache

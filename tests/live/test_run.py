@@ -203,8 +203,9 @@ def test_kill_9_in_the_middle_loses_nothing_and_repeats_nothing(
     assert not done & set(_ids(journal, "cell-started")[len(done) + 1 :]), "nothing done twice"
 
 
-def test_ctrl_c_ends_everything_with_130(
-    ran: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_its_like_end_everything_with_130(
+    ran: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, signum: signal.Signals
 ) -> None:
     del ran
     (tmp_path / "m.yaml").write_text(MATRIX)
@@ -215,7 +216,7 @@ def test_ctrl_c_ends_everything_with_130(
     journal = tmp_path / "out" / "journal.jsonl"
     _wait_for(lambda: journal.exists() and '"cell-started"' in journal.read_text())
     time.sleep(1)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(signum)
     _, errors = run.communicate(timeout=20)
     assert run.returncode == 130, errors
     assert "Traceback" not in errors

@@ -94,16 +94,8 @@ def pack(message: Dict[str, Any]) -> bytes:
 
 
 def _outgoing(value: Any, arrays: List[bytes]) -> Any:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise WireError("a text with a NUL in it is none of R's")
-        return value
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if abs(value) > 2**53:
-            raise WireError("the integer %d is too large for a double of R" % value)
-        return value
+    if value is None or isinstance(value, (bool, int, str)):
+        return _scalar(value)
     if isinstance(value, float):
         return _attached(Array(1, (), struct.pack("<d", value)), arrays)
     if isinstance(value, Array):
@@ -111,16 +103,28 @@ def _outgoing(value: Any, arrays: List[bytes]) -> Any:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return _attached(Array.of(value), arrays)
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise WireError("a key of type %s has no place in a message" % type(key).__name__)
-        return {key: _outgoing(item, arrays) for key, item in value.items()}
+        return {_key(key): _outgoing(item, arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         if value and all(isinstance(item, float) for item in value):
             data = struct.pack("<%dd" % len(value), *value)
             return _attached(Array(1, (len(value),), data), arrays)
         return [_outgoing(item, arrays) for item in value]
     raise WireError("a value of type %s has no place in a message" % type(value).__name__)
+
+
+def _scalar(value: Any) -> Any:
+    """Return what JSON has; refuse what R has not."""
+    if isinstance(value, str) and "\0" in value:
+        raise WireError("a text with a NUL in it is none of R's")
+    if isinstance(value, int) and abs(value) > 2**53:
+        raise WireError("the integer %d is too large for a double of R" % value)
+    return value
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise WireError("a key of type %s has no place in a message" % type(key).__name__)
+    return key
 
 
 def _attached(array: Array, arrays: List[bytes]) -> Dict[str, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import os
 import sys
 import time
@@ -324,10 +326,13 @@ def convert():
 def asking_r():
     """Return a function that calls one of ``convert.R``, as a user calls a function of R."""
     from rpy2 import robjects
-    from rpy2.robjects import numpy2ri, pandas2ri
     from rpy2.robjects.conversion import localconverter
 
-    rules = robjects.default_converter + numpy2ri.converter + pandas2ri.converter
+    rules = robjects.default_converter
+    for package, name in (("numpy", "numpy2ri"), ("pandas", "pandas2ri")):
+        # Who has no pandas has no use for its converter either, and it cannot be imported.
+        if importlib.util.find_spec(package) is not None:
+            rules += importlib.import_module("rpy2.robjects." + name).converter
     Bridge.ri.globalenv["kit"] = Bridge.kit
     evaluated("convert <- kit$load_convert()")
     functions = {

@@ -37,6 +37,18 @@ def test_installed_but_without_namespaces(plant: Plant) -> None:
     assert detect().why.endswith("bwrap: No permissions to create new namespace")
 
 
+def test_a_trial_that_was_killed_is_made_again(plant: Plant) -> None:
+    program = plant(
+        '[ "$1" = --help ] && exit; [ -e "$0.killed" ] || { : >"$0.killed"; kill -9 $$; }'
+    )
+    assert detect().bubblewrap == program
+
+
+def test_one_that_is_killed_each_time(plant: Plant) -> None:
+    plant("kill -9 $$")
+    assert detect().bubblewrap is None
+
+
 def test_installed_setuid(plant: Plant) -> None:
     program = plant("exit 0")
     program.chmod(0o4755)

@@ -124,7 +124,7 @@ def test_every_key_is_described_with_an_example_that_is_yaml() -> None:
         ("axes:\n  path: native\n  python: 3.11\nexclude: [{r: '>=x'}]", "4:15", "no comparison"),
         ("axes:\n\tpath: native", "2:1", "indent with spaces"),
         ("axes: {framework: [keras[jax]==3]}", "1:25", "on a line of its own"),
-        ("a: &a [*a]", "1:1", "not known"),
+        ("a: &a [*a]", "1:4", "is led back to by an alias"),
         ("!!python/object/apply:os.system [id]", "1:1", "is a list"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.model.document import Machine, Results, encode
+from harness.model.document import OTHER_SHARD, Machine, Other, Results, encode
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.results.merge import merge
@@ -36,6 +36,11 @@ def documents(draw) -> Results:
         finished_at=draw(st.sampled_from([None, "2026-01-03", "2026-01-04"])),
         planned=tuple(planned),
         cells=tuple(records),
+        others=tuple(
+            Other(id=cell, axes={"path": "native"})
+            for cell in draw(st.lists(st.sampled_from(["b", "c", "d"]), max_size=2, unique=True))
+            if cell not in planned
+        ),
     )
 
 
@@ -61,7 +66,10 @@ def test_merging_in_steps_comes_to_the_same(shards, cut):
 def test_every_planned_cell_is_there_once(shards):
     merged = merge(shards)
     assert list(merged.planned) == [record.id for record in merged.cells]
-    assert set(merged.planned) == {cell for shard in shards for cell in shard.planned}
+    planned = {cell for shard in shards for cell in shard.planned}
+    assert set(merged.planned) == planned | {o.id for shard in shards for o in shard.others}
+    lost = {record.id for record in merged.cells if record.message == OTHER_SHARD}
+    assert not lost & planned
 
 
 def test_a_measured_record_beats_a_later_missing_one(make_document, make_record):
@@ -104,3 +112,30 @@ def test_nothing_to_merge():
 def test_a_merged_document_can_be_read_back(make_document, make_record):
     merged = merge([make_document(make_record("a")), make_document(make_record("b"))])
     assert msgspec.json.decode(encode(merged), type=Results) == merged
+
+
+def test_the_cells_of_a_lost_shard_are_missing(make_document, make_record):
+    axes = {"path": "native", "python": "3.12"}
+    one = make_document(make_record("a"))
+    other = Other(id="b", axes=axes, control="c")
+    merged = merge([msgspec.structs.replace(one, others=(other,))])
+    assert merged.planned == ("a", "b")
+    lost = merged.cells[1]
+    assert (lost.status, lost.message) == (Status.MISSING, OTHER_SHARD)
+    assert (lost.axes, lost.control) == (axes, "c")
+    assert merged.others == ()
+
+
+def test_a_shard_that_comes_late_takes_its_place(make_document, make_record):
+    one = msgspec.structs.replace(make_document(make_record("a")), others=(Other(id="b", axes={}),))
+    late = msgspec.structs.replace(
+        make_document(make_record("b")), others=(Other(id="a", axes={}),)
+    )
+    merged = merge([merge([one]), late])
+    assert [record.status for record in merged.cells] == [Status.PASS, Status.PASS]
+
+
+def test_a_cell_that_its_own_shard_did_not_get_to_says_why(make_document, make_record):
+    one = msgspec.structs.replace(make_document(make_record("a")), others=(Other(id="b", axes={}),))
+    cut = make_document(make_record("b", "missing", message="Started, but cut short."))
+    assert merge([one, cut]).cells[1].message == "Started, but cut short."
