@@ -19,7 +19,13 @@ LIMITS_S = {"live": 1800, "faults": 180}
 """Seconds that a test with this mark may take, where it does not say so itself."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "long" not in str(config.option.markexpr):
+        # A `-m` of the command line takes the place of that in pyproject.toml, which leaves them
+        # out: whoever asks for the quick tests has not asked for hours.
+        late = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=late)
+        items[:] = [item for item in items if item not in late]
     for item in items:
         if item.get_closest_marker("timeout") is None:
             limits = [limit for mark, limit in LIMITS_S.items() if item.get_closest_marker(mark)]
