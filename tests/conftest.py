@@ -15,7 +15,7 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
-LIMITS_S = {"live": 1800, "faults": 180}
+LIMITS_S = {"live": 1800, "faults": 180, "browser": 600}
 """Seconds that a test with this mark may take, where it does not say so itself."""
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from harness.errors import MachineFault
 from harness.model.document import Results
+from harness.provision.r.system_packages import Need, require
 from harness.site.report import REPORT
 from harness.workflow.reporting import write_folder
 from tests.unit.site.sample import SampleLogs, sample
@@ -26,9 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.fail("these tests open the pages in Chromium: apt-get install chromium")
+    if not any(map(shutil.which, names)):
+        # As with the tools that bring R: root gets it, others read what to type.
+        try:
+            require(Need("chromium", "chromium"), notify=print)
+        except MachineFault as fault:
+            pytest.fail(f"these tests open the pages in Chromium, and {fault}")
+    found = next(filter(None, map(shutil.which, names)))
     with sync_playwright() as playwright:
         # Root has no sandbox of its own here, and only files of these tests are opened.
         browser = playwright.chromium.launch(
