@@ -343,7 +343,7 @@ def test_an_r_of_this_machine_builds_by_itself_in_a_sandbox(
     assert "eth" not in seen
     assert "Read-only file system" in (folder / "refused").read_text()
     assert sorted(path.name for path in folder.parent.iterdir()) == [
-        ".complete", "build.log", "library", "packages.json",
+        ".complete", ".files", "build.log", "library", "packages.json",
     ]  # fmt: skip
 
 
