@@ -57,10 +57,18 @@ foresee <- function(what, ...) {
   NULL
 }
 
+# As Sys.which(), which starts a shell and a program for each name.
+on_path <- function(name) {
+  folders <- strsplit(Sys.getenv("PATH"), .Platform$path.sep, fixed = TRUE)[[1L]]
+  files <- file.path(ifelse(nzchar(folders), folders, "."), name)
+  found <- files[file.access(files, 1L) == 0L & !dir.exists(files)]
+  if (length(found) == 0L) "" else found[[1L]]
+}
+
 # The uv that reticulate would take without fetching one; NULL where there is none.
 uv_here <- function(namespace) {
   places <- c(
-    Sys.getenv("RETICULATE_UV"), getOption("reticulate.uv_binary", ""), Sys.which("uv"),
+    Sys.getenv("RETICULATE_UV"), getOption("reticulate.uv_binary", ""), on_path("uv"),
     path.expand("~/.local/bin/uv"),
     tryCatch(namespace$reticulate_cache_dir("uv", "bin", "uv"), error = function(e) "")
   )
@@ -217,7 +225,7 @@ rungs <- function(module) {
         list(text = if (file.exists(conda)) paste(conda, "is there") else "it is not installed")
       }),
     list(id = "conda", mark = "conda_installed", what = "conda", answer = function() {
-      conda <- Sys.which("conda")
+      conda <- on_path("conda")
       list(text = if (nzchar(conda)) paste(conda, "is on PATH") else "no conda on PATH")
     }),
     list(id = "py_require", mark = "user_opted_out", what = "an environment that uv makes",
@@ -231,7 +239,7 @@ rungs <- function(module) {
       }),
     list(id = "PATH", mark = "Sys.which(\"python3\")", what = "python3 and python on PATH",
       answer = function() {
-        found <- unname(Sys.which(c("python3", "python")))
+        found <- c(on_path("python3"), on_path("python"))
         found <- found[nzchar(found)]
         if (length(found) == 0L) return(list(text = "there is none on PATH"))
         list(text = paste(found, collapse = ", "), python = found[[1L]])
@@ -310,7 +318,9 @@ layer("python", {
 layers$finish_where("python")
 
 layer("identity", {
-  kit$say("identity", identity = py$identity())
+  identity <- py$identity()
+  identity$libpython <- as.list(identity$libpython)  # a list of one arrives as the text alone
+  kit$say("identity", identity = identity)
   NULL
 })
 

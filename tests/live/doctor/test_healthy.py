@@ -117,7 +117,10 @@ def test_says_what_goes_wrong_without_a_word(bench: Bench) -> None:
 
 def test_says_which_python_by_which_rule(bench: Bench) -> None:
     situation = bench.jax()
-    rungs = bench.doctor(situation).report["discovery"]
+    report = bench.doctor(situation).report
+    (library,) = report["identity"]["libpython"]
+    assert Path(library).name.startswith("libpython3.11.so")
+    rungs = report["discovery"]
     (taken,) = (rung for rung in rungs if rung["taken"])
     assert taken["id"] == "RETICULATE_PYTHON"
     assert taken["python"] == situation.env["RETICULATE_PYTHON"]
