@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from harness.causes.model import Change, Finding, Remedy
+from harness.causes.model import Change, Remedy
 from harness.doctor.examination import examine
 from harness.doctor.model import FRAMEWORKS, Note, Place, Report, Request
 from harness.errors import HarnessError, Unsatisfiable
@@ -29,6 +30,8 @@ _KEPT: Final = ("numpy", *FRAMEWORKS, "tensorflow-cpu", "jaxlib", "pandas", "rpy
 """Packages that a fresh environment takes over from the one at fault, in the same version."""
 _CORRECTIONS: Final = 12
 """Of one script: what needs more is not to be mended line by line."""
+_TOGETHER: Final = 3
+"""Remedies that are laid on top of each other, where each takes away what the last one left."""
 
 Examine = Callable[[Request], Report]
 
@@ -58,7 +61,7 @@ def prove(
         causes, notes = [], list(report.notes)
         for at, cause in enumerate(report.causes):
             # What comes second is a guess beside the first: trying it costs as much.
-            remedies = [trial.of(cause, one) if at == 0 else one for one in cause.remedies]
+            remedies = [trial.of(one) if at == 0 else one for one in cause.remedies]
             kept = [one for one in remedies if one.verified is not False]
             notes += [
                 Note(id=one.id, text=f"tried and taken back, it does not help: {one.text}")
@@ -91,7 +94,7 @@ class _Trial:
         self._notify = notify
         self.notes: list[Note] = []
 
-    def of(self, cause: Finding, remedy: Remedy) -> Remedy:
+    def of(self, remedy: Remedy) -> Remedy:
         """Return the remedy with ``verified`` set, where it can be tried."""
         if remedy.apply is None or remedy.touches_system:
             return remedy
@@ -106,10 +109,37 @@ class _Trial:
         then = self._again(changed)
         if then.ok:
             return msgspec.structs.replace(remedy, verified=True)
-        if any(one.id == cause.id for one in then.causes) or then.phase == self._report.phase:
+        if _same(self._report, then):
             return msgspec.structs.replace(remedy, verified=False)
-        self._note(remedy, f"takes this cause away, and then: {then.summary}")
-        return remedy
+        further = self._further(changed, then, _TOGETHER - 1)
+        if further is None:
+            self._note(remedy, f"takes this cause away, and then: {then.summary}")
+            return remedy
+        steps = ". Then: ".join(one.text.rstrip(".") for one in (remedy, *further))
+        self.notes.append(Note(id=remedy.id, text=f"with all of this it works: {steps}"))
+        return msgspec.structs.replace(remedy, verified=True)
+
+    def _further(self, request: Request, then: Report, depth: int) -> tuple[Remedy, ...] | None:
+        """Return what takes away all that one remedy left; ``None`` where nothing does."""
+        if not then.causes or depth == 0:
+            return None
+        trial = _Trial(request, then, self._scratch, self._again, self._notify)
+        for remedy in then.causes[0].remedies:
+            if remedy.apply is None or remedy.touches_system:
+                continue
+            with suppress(HarnessError):
+                changed = trial._changed(remedy.apply)
+                if changed is None:
+                    continue
+                last = self._again(changed)
+                if last.ok:
+                    return (remedy,)
+                if (
+                    not _same(then, last)
+                    and (more := trial._further(changed, last, depth - 1)) is not None
+                ):
+                    return (remedy, *more)
+        return None
 
     def _note(self, remedy: Remedy, text: str) -> None:
         self.notes.append(Note(id=remedy.id, text=f"{remedy.text} - {text}"))
@@ -162,6 +192,12 @@ class _Trial:
                 except HarnessError as error:
                     last = last or error
             raise last or HarnessError(f"no Python {change.python} can be had here")
+
+
+def _same(before: Report, then: Report) -> bool:
+    """Whether an examination came to the same end as the one before."""
+    causes = {one.id for one in before.causes[:1]}
+    return then.phase == before.phase or any(one.id in causes for one in then.causes)
 
 
 def with_variables(request: Request, change: Change, scratch: Path) -> Request:

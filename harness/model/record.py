@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -55,6 +55,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that the cell left behind and that were ended."""
 
 
+JOINED: Final = "+"
+"""What stands between the ids of remedies that were applied together."""
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """A remedy that was applied to a cell that did not pass, and what came of it.
 
@@ -62,7 +66,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     where it did not, and ``None`` where the remedy could not be tried here.  ``cell`` is the id
     of the cell with the remedy applied, empty where there can be none; ``change`` says in words
     what was changed.  ``message`` says why it did not pass or was not tried, or what else stops
-    the cell then; ``None`` where the whole cell passes.
+    the cell then; ``None`` where the whole cell passes.  Remedies applied together have their
+    ids joined by ``+``, in the order in which each took away what the one before it had left;
+    ``unfinished`` is true while what this one left has remedies that are still to be tried so.
     """
 
     remedy: str
@@ -70,11 +76,22 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cell: str
     change: str = ""
     message: str | None = None
+    unfinished: bool = False
     wall_s: float = 0.0
     key: str = ""
     """Digest of what was asked of the cell with the remedy applied."""
     logs: str = ""
     """Folder of its logs, below that of the results."""
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Return the ids of the remedies that were applied, the first one first."""
+        return tuple(self.remedy.split(JOINED))
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether the whole cell passed with the remedy applied."""
+        return self.verified is True and self.message is None
 
 
 class CellRecord(msgspec.Struct, frozen=True, kw_only=True):

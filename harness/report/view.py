@@ -226,8 +226,14 @@ def _remedies(cells: tuple[CellRecord, ...]) -> tuple[str, ...]:
     for record in cells:
         for trial in record.trials:
             trials.setdefault(trial.remedy, []).append(trial)
-    ranked = sorted(trials.items(), key=lambda item: -sum(one.verified is True for one in item[1]))
+    ranked = sorted(trials.items(), key=lambda item: _merit(item[1]), reverse=True)
     return tuple(one_line(_remedy(name, found)) for name, found in ranked)
+
+
+def _merit(trials: list[Trial]) -> tuple[int, int]:
+    """Return how many cells pass with a remedy, and of how many it takes the cause away."""
+    helped = [trial for trial in trials if trial.verified]
+    return sum(trial.passes for trial in helped), len(helped)
 
 
 def _remedy(name: str, trials: list[Trial]) -> str:

@@ -84,13 +84,15 @@ _DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "run on another, and after two given up as `missing`.",
     },
     "Trial": {
-        "remedy": "Id of the remedy in the catalogue of causes.",
+        "remedy": "Id of the remedy in the catalogue of causes; of several that were applied "
+        "together, their ids with `+` between them.",
         "verified": "True where what had stopped the cell passed with the remedy applied, false "
         "where it did not; null where the remedy could not be tried.",
         "cell": "Id of the cell with the remedy applied; empty where there can be none.",
         "change": "What was changed, in words.",
         "message": "Why it did not pass or was not tried, or what else stops the cell then; null "
         "where the whole cell passes.",
+        "unfinished": "Whether remedies of what stops the cell then are still to be tried on top.",
         "wall_s": "Wall time of the trial's own processes in seconds.",
         "key": "Digest of what was asked of the cell with the remedy applied.",
         "logs": "Folder of its logs, below that of the results.",

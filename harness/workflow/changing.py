@@ -62,6 +62,20 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
         asked = (sorted(self.variables.items()), sorted(self.unset))
         return hashlib.blake2b(msgspec.json.encode(asked), digest_size=4).hexdigest()
 
+    def on(self, below: Changed) -> Changed:
+        """Return both changes as one: this one was laid on the cell of ``below``."""
+        variables = {
+            name: value for name, value in below.variables.items() if name not in self.unset
+        } | self.variables
+        unset = dict.fromkeys((*below.unset, *self.unset))
+        return _changed(
+            self.cell,
+            self.cell.axes,
+            variables,
+            tuple(name for name in unset if name not in variables),
+            f"{below.words}, {self.words}",
+        )
+
 
 class CannotTry(Exception):
     """A change cannot be laid on a cell here; the message says why, in words for people."""

@@ -2,8 +2,9 @@
 
 A remedy is *verified* where what had stopped the cell passes with the remedy applied, nothing
 that passed before fails, and the cause is gone.  It need not make the whole cell pass: where
-something else stops the cell then, the trial says what.  What cannot be had here is no evidence
-against a remedy, which then stays untried, with the reason.
+something else stops the cell then, the trial says what, and the remedies of that are tried on top
+of it.  What cannot be had here is no evidence against a remedy, which then stays untried, with the
+reason.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from harness.causes import Diagnosis, Finding, Remedy
 from harness.causes.entries import CONFIDENCE
 from harness.model.cell import Cell, Plan
-from harness.model.record import CellRecord, ProbeRecord, Trial
+from harness.model.record import JOINED, CellRecord, ProbeRecord, Trial
 from harness.model.status import Status
 from harness.workflow.changing import CannotTry, Changed, Changer
 from harness.workflow.explaining import diagnosis_of
@@ -28,6 +29,10 @@ TRIED: Final = frozenset(
 """Statuses whose cells remedies are tried for; ``unavailable`` needs what is not here."""
 AT_MOST: Final = 3
 """Remedies that are run for a cell; what has a result already, or cannot be tried, is free."""
+TOGETHER: Final = 3
+"""Remedies that are laid on top of each other, where each takes away what the last one left."""
+_FOLLOWED: Final = 2
+"""Remedies of a cell, or remedies together, on top of which others are tried."""
 _NO_ANSWER: Final = frozenset(
     {Status.UNAVAILABLE, Status.UNSUPPORTED, Status.SKIPPED, Status.MISSING}
 )
@@ -51,32 +56,60 @@ class Runs(Protocol):
 
 
 class Case:
-    """A cell that did not pass, and what its cause's remedies came to so far."""
+    """A cell that did not pass, and what its cause's remedies came to so far.
 
-    def __init__(self, cell: Cell, record: CellRecord, cause: Finding) -> None:
+    ``below`` is what the cell has been changed by already: then ``record`` is of a trial, that of
+    the remedies ``applied``, and the remedies are those of what it left.
+    """
+
+    def __init__(
+        self, cell: Cell, record: CellRecord, cause: Finding, below: _Below | None = None
+    ) -> None:
         self.cell = cell
         self.record = record
         self.cause = cause
-        self.remedies = [
-            remedy
-            for remedy in cause.remedies
-            if remedy.apply is not None and not remedy.touches_system
-        ]
-        self.kept = {trial.remedy: trial for trial in record.trials}
+        self.below = below
+        self.origin = record if below is None else below.origin
+        """The record of the planned cell, which all trials are for."""
+        self.applied = () if below is None else below.applied
+        self.remedies = [remedy for remedy in cause.remedies if _can_be_applied(remedy)]
+        self.kept = {trial.remedy: trial for trial in self.origin.trials}
         """What earlier runs came to."""
-        self.runs = sum(trial.verified is not None for trial in record.trials)
+        self.runs = sum(
+            trial.verified is not None
+            for trial in self.origin.trials
+            if trial.remedies[:-1] == self.applied
+        )
         self.at: Remedy | None = None
         """The remedy that is being tried."""
         self.ways: list[Changed] = []
         """Cells that show whether it helps, of which none has been tried yet."""
         self.first: Trial | None = None
         """What the first way came to, where it could not be had."""
-        self.over = any(map(passes, record.trials)) or not self.remedies
+        self.left: list[Case] = [] if below is None else below.left
+        """What remedies left, to be gone on from if none makes the cell pass; one for all."""
+        self.is_told = below is None
+        """Whether it has been told that what a remedy left has been dealt with."""
+        self.passed = any(trial.passes for trial in self.origin.trials)
+        self.over = self.passed or not self.remedies
+
+    def name(self, remedy: Remedy) -> str:
+        """Return how a trial names a remedy: after those that it is applied on top of."""
+        return JOINED.join((*self.applied, remedy.id))
 
 
-def passes(trial: Trial) -> bool:
-    """Tell whether the whole cell passed with a remedy applied."""
-    return trial.verified is True and trial.message is None
+class _Below(msgspec.Struct, frozen=True, kw_only=True):
+    """What a case stands on: the planned cell's record, and the trial that has been made of it."""
+
+    origin: CellRecord
+    applied: tuple[str, ...]
+    changed: Changed
+    trial: Trial
+    left: list[Case]
+
+
+def _can_be_applied(remedy: Remedy) -> bool:
+    return remedy.apply is not None and not remedy.touches_system
 
 
 def cases(
@@ -94,13 +127,18 @@ def cases(
         control = None if cell.control is None else known.get(cell.control)
         if cell.control is not None and (control is None or control.status is not Status.PASS):
             continue
-        found = explain(record).causes
-        if not found or found[0].id != record.cause:
+        found = _to_act_upon(record, explain)
+        if found is None or found.id != record.cause:
             continue
-        if found[0].confidence > CONFIDENCE["possible"]:
-            case = Case(cell, record, found[0])
-            if not case.over:
-                yield case
+        case = Case(cell, record, found)
+        if not case.over:
+            yield case
+
+
+def _to_act_upon(record: CellRecord, explain: Explain) -> Finding | None:
+    """Return the best cause, unless it is a guess."""
+    found = explain(record).causes
+    return found[0] if found and found[0].confidence > CONFIDENCE["possible"] else None
 
 
 class Prover:
@@ -141,6 +179,8 @@ class Prover:
     def prove(self, cases: Iterable[Case]) -> None:
         """Try the remedies of each case, the best first, until one makes its cell pass.
 
+        Where none does, and one took the cause away, those of what it left are tried on top of it.
+
         Raises
         ------
         KeyboardInterrupt
@@ -150,14 +190,21 @@ class Prover:
         while True:
             attempts: dict[str, Attempt] = {}
             waiting: dict[str, list[tuple[Case, Changed]]] = {}
-            for case in cases:
+            for at, case in enumerate(cases):
                 changed = self._next(case)
+                while changed is None:
+                    self._finish(case)
+                    if not case.left:
+                        break
+                    case = cases[at] = case.left.pop(0)  # noqa: PLW2901 - it stands for the cell now
+                    changed = self._next(case)
                 if changed is None or case.at is None:
                     continue
                 key = self._runs.key(changed)
                 waiting.setdefault(key, []).append((case, changed))
-                name = f"{case.at.id} for {case.cell.id}: {changed.words}"
-                logs = f"cells/{case.cell.id}/remedies/{case.at.id}"
+                remedy, cell = case.name(case.at), case.origin.id
+                name = f"{remedy} for {cell}: {changed.words}"
+                logs = f"cells/{cell}/remedies/{remedy}"
                 attempts.setdefault(key, Attempt(changed=changed, key=key, logs=logs, why=name))
             if not attempts:
                 return
@@ -197,22 +244,27 @@ class Prover:
             case.over = True
             return False
         case.at = case.remedies.pop(0)
-        before = case.kept.get(case.at.id)
+        name = case.name(case.at)
+        before = case.kept.get(name)
         if before is not None and before.verified is not None:
-            return False
+            if not before.unfinished:
+                return False
+            # A run was ended before all was tried on top of it, and what it came to is not kept.
+            case.runs -= 1
         assert case.at.apply is not None
         try:
-            case.ways = list(self._changer.changed(case.at.apply, case.cell, case.record))
+            ways = self._changer.changed(case.at.apply, case.cell, case.record)
         except CannotTry as reason:
-            trial = Trial(remedy=case.at.id, verified=None, cell="", message=str(reason))
+            trial = Trial(remedy=name, verified=None, cell="", message=str(reason))
             if before != trial:
-                self._tell(case.record, trial)
+                self._tell(case.origin, trial)
             return False
+        below = case.below
+        case.ways = [way if below is None else way.on(below.changed) for way in ways]
         if before is not None and before.key == self._runs.key(case.ways[0]):
             # Nothing has changed since, so nothing else would come of it.
-            case.ways = []
-            return False
-        return True
+            case.ways = [] if before.verified is None else case.ways
+        return bool(case.ways)
 
     def _settle(self, case: Case, changed: Changed, key: str) -> None:
         """Take the record of a changed cell as the answer to a case's remedy."""
@@ -220,7 +272,12 @@ class Prover:
         record, logs = self._known[key]
         trial = judge(case.record, record, case.at, explain=self._explain)
         trial = msgspec.structs.replace(
-            trial, cell=changed.cell.id, change=changed.words, key=key, logs=logs
+            trial,
+            remedy=case.name(case.at),
+            cell=changed.cell.id,
+            change=changed.words,
+            key=key,
+            logs=logs,
         )
         if record.status in _NOT_HAD:
             case.first = case.first or trial
@@ -228,8 +285,39 @@ class Prover:
                 return
             trial = case.first
         case.ways = []
-        case.over = passes(trial)
-        self._tell(case.record, trial)
+        case.over = case.passed = trial.passes
+        if not case.over and trial.verified:
+            trial = self._go_on(case, changed, record, trial)
+        self._tell(case.origin, trial)
+
+    def _go_on(self, case: Case, changed: Changed, record: CellRecord, trial: Trial) -> Trial:
+        """Remember what a remedy left, where that has remedies of its own."""
+        cause = _to_act_upon(record, self._explain)
+        assert case.at is not None
+        applied = (*case.applied, case.at.id)
+        if (
+            cause is None
+            or not any(map(_can_be_applied, cause.remedies))
+            or len(applied) >= TOGETHER
+            or len(case.left) >= _FOLLOWED
+        ):
+            return trial
+        trial = msgspec.structs.replace(trial, unfinished=True)
+        below = _Below(
+            origin=case.origin, applied=applied, changed=changed, trial=trial, left=case.left
+        )
+        case.left.append(Case(changed.cell, record, cause, below))
+        return trial
+
+    def _finish(self, case: Case) -> None:
+        """Tell that no more is tried on top of a trial; of none at all, where the cell passes."""
+        ended = [case, *case.left] if case.passed else [case]
+        for one in ended:
+            if one.below is not None and not one.is_told:
+                one.is_told = True
+                self._tell(one.origin, msgspec.structs.replace(one.below.trial, unfinished=False))
+        if case.passed:
+            case.left.clear()
 
 
 def judge(

@@ -189,6 +189,29 @@ def _remedies(cause: Finding, record: CellRecord) -> Iterator[str]:
             yield f"     {remedy.command}"
         if trial is not None:
             yield from _trial(trial)
+    yield from _together(tuple(one for one in trials.values() if len(one.remedies) > 1))
+
+
+def _together(trials: tuple[Trial, ...]) -> Iterator[str]:
+    """Say what came of remedies on top of each other, those that made the cell pass first."""
+    for number, trial in enumerate(sorted(trials, key=lambda one: not one.passes), 1):
+        if number == 1:
+            yield ""
+            yield "Together, each for what the one before it leaves:"
+        yield from _wrapped(f"- {_one_after_the_other(trial)} [{_came_of(trial)}]", "  ")
+        yield from _trial(trial)
+
+
+def _one_after_the_other(trial: Trial) -> str:
+    return ", then ".join(trial.remedies)
+
+
+def _came_of(trial: Trial) -> str:
+    if trial.verified is None:
+        return "not tried here"
+    if not trial.verified:
+        return "tried here, and it did not help"
+    return "verified: with these, the cell passes" if trial.passes else "something else shows then"
 
 
 def _outcome(remedy: Remedy, trial: Trial | None) -> str:

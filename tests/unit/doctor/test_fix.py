@@ -72,6 +72,25 @@ def test_what_leads_to_another_problem_is_neither(tmp_path: Path) -> None:
     assert "and then: numpy" in report.notes[0].text
 
 
+def test_what_a_remedy_leaves_is_taken_away_on_top_of_it(tmp_path: Path) -> None:
+    backend = Remedy(id="backend", text="Name the backend.", apply=Change(env={"B": "jax"}))
+    useless = Remedy(id="useless", text="Pray.", apply=Change(env={"PRAYER": "1"}))
+    seen: list[dict[str, str]] = []
+
+    def again(request: Request) -> Report:
+        seen.append(request.environ)
+        if "PYTHONHOME" in request.environ:
+            return ill("pythonhome", UNSET)
+        if "B" in request.environ:
+            return WELL
+        return ill("no-backend", INSTALL, useless, backend, phase="import")
+
+    report = prove(ask(tmp_path, PYTHONHOME="/opt/nothing"), ill("pythonhome", UNSET), again)
+    assert report.causes[0].remedies[0].verified is True
+    assert report.notes[0].text == "with all of this it works: Unset it. Then: Name the backend"
+    assert seen == [{}, {"PRAYER": "1"}, {"B": "jax"}]
+
+
 def test_what_touches_the_system_is_never_done(tmp_path: Path) -> None:
     def never(_request: Request) -> Report:
         raise AssertionError

@@ -565,7 +565,159 @@ def test_ctrl_c_leaves_what_was_told_until_then(one: Cell) -> None:
     assert run.outcomes(other) == {}
 
 
+# --- remedies on top of each other --------------------------------------------------------------
+
+
+class TwoCauses(Runs):
+    """The first cause hides the second; each is taken away by what is named for it."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__({})
+        self.first, self.second = first, second
+
+    def run(self, attempts: Sequence[Attempt], done: Callable[[Attempt, CellRecord], None]) -> None:
+        for attempt in attempts:
+            changed = attempt.changed
+            self.ran.append(changed.words)
+            self.logs.append(attempt.logs)
+            more: dict[str, Any] = {}
+            if self.first not in changed.words:
+                more = {"status": "fail"}
+            elif self.second not in changed.words:
+                half = {"init": "pass", "train": "fail"}
+                more = {"status": "fail", "message": "it is other", "probes": half}
+            done(attempt, record(changed.cell, more.pop("status", "pass"), **more))
+
+
+def look_for_two(of: CellRecord) -> Diagnosis:
+    both = catalogue(OLDER, FALSE)
+    wrong, other = both.causes
+    other = msgspec.structs.replace(other, remedies=(FALSE, NUMPY_1, NEWER))
+    return diagnose(evidence_of(of), msgspec.structs.replace(both, causes=(wrong, other)))
+
+
+def prove_two(of: CellRecord, one: Cell, runs: Runs) -> list[Trial]:
+    run = Run(of, cells=[one])
+    prover = Prover(Changer(run.plan, versions), runs, run.known.values(), run._tell, look_for_two)
+    prover.prove(cases(run.plan, run.known, look_for_two))
+    return run.trials.get(one.id, [])
+
+
+def test_what_a_remedy_leaves_is_tried_with_its_own_on_top(one: Cell) -> None:
+    runs = TwoCauses("Python", "numpy")
+    older, false, both_false, both, end = prove_two(record(one), one, runs)
+    assert (older.remedy, older.verified, older.unfinished) == ("older", True, True)
+    assert (older.message or "").endswith("(other): it is other")
+    assert (false.remedy, false.verified) == ("false", False)
+    assert (both_false.remedy, both_false.verified) == ("older+false", False)
+    assert (both.remedy, both.passes, both.remedies) == ("older+numpy1", True, ("older", "numpy1"))
+    assert both.change == "Python 3.11 instead of 3.12, numpy <2 instead of any"
+    assert both.cell == "reticulate-1.28__r4.2.2__py3.11__jax0.10.2__cpu__numpy-lt2"
+    assert runs.logs[-1] == f"cells/{one.id}/remedies/older+numpy1"
+    assert "reticulate" not in " ".join(runs.ran), "what passes ends it"
+    assert end == msgspec.structs.replace(older, unfinished=False)
+
+
+def test_a_remedy_that_makes_the_cell_pass_alone_is_enough(one: Cell) -> None:
+    trials = prove_two(record(one), one, TwoCauses("PLACEBO", "PLACEBO"))
+    assert [(trial.remedy, trial.passes) for trial in trials] == [("older", False), ("false", True)]
+
+
+def test_a_run_that_is_cut_short_goes_on_from_what_a_remedy_left(one: Cell) -> None:
+    told = prove_two(record(one), one, TwoCauses("Python", "numpy"))
+    for number in (1, 2, 3):
+        kept = record(one, trials=tuple(told[:number]))
+        again = prove_two(kept, one, TwoCauses("Python", "numpy"))
+        assert "older+numpy1" in [trial.remedy for trial in again]
+        assert [trial.remedy for trial in again].count("older+false") == (number < 3)
+    runs = TwoCauses("Python", "numpy")
+    ended = {trial.remedy: trial for trial in told}
+    assert prove_two(record(one, trials=tuple(ended.values())), one, runs) == runs.ran == []
+
+
+def test_what_nothing_helps_against_is_not_tried_again(one: Cell) -> None:
+    told = prove_two(record(one), one, TwoCauses("Python", "nothing of the kind"))
+    ended = {trial.remedy: trial for trial in told}
+    assert not any(trial.unfinished or trial.passes for trial in ended.values())
+    assert ended["older+newer"].verified is False
+    runs = TwoCauses("Python", "nothing of the kind")
+    assert prove_two(record(one, trials=tuple(ended.values())), one, runs) == runs.ran == []
+
+
+def test_there_is_an_end_to_what_is_laid_on_top(one: Cell) -> None:
+    def always_something(of: CellRecord) -> Diagnosis:
+        number = int((of.message or "it is 0").rsplit(" ", 1)[1])
+        remedies = tuple(
+            RemedyEntry(
+                id=f"r{number}{name}", text="x", apply=Change(env={f"V{number}{name}": "1"})
+            )
+            for name in "abcd"
+        )
+        cause = msgspec.structs.replace(
+            catalogue(*remedies).causes[0],
+            id=f"cause-{number}",
+            rules=(Rule(text=(f"it is {number}",), confidence="certain"),),
+        )
+        return diagnose(evidence_of(of), Catalogue(causes=(cause,), notices=()))
+
+    class Endless(Runs):
+        def run(
+            self, attempts: Sequence[Attempt], done: Callable[[Attempt, CellRecord], None]
+        ) -> None:
+            for attempt in attempts:
+                self.ran.append(attempt.changed.words)
+                count = len(attempt.changed.variables)
+                probes = {"p0": "pass", "p1": "pass", "p2": "pass", "p3": "pass"}
+                probes |= {f"p{count}": "fail"}
+                done(
+                    attempt,
+                    record(
+                        attempt.changed.cell,
+                        cause=f"cause-{count}",
+                        message=f"it is {count}",
+                        probes=probes,
+                    ),
+                )
+
+    begun = record(
+        one, cause="cause-0", message="it is 0", probes={"p0": "fail", "p1": "pass", "p2": "pass"}
+    )
+    run = Run(begun, cells=[one])
+    runs = Endless({})
+    changer = Changer(run.plan, versions)
+    prover = Prover(changer, runs, run.known.values(), run._tell, always_something)
+    prover.prove(cases(run.plan, run.known, always_something))
+    deepest = max(len(trial.remedies) for trial in run.trials[one.id])
+    assert deepest <= proving.TOGETHER
+    assert len(runs.ran) <= 6 * proving.AT_MOST
+
+
+def test_variables_of_both_are_changed() -> None:
+    of = cell()
+    (below,) = changed(Change(env={"A": "1", "B": "1"}, unset=("C",)), of)
+    (then,) = changed(Change(env={"C": "2"}, unset=("A", "D")), below.cell)
+    both = then.on(below)
+    assert both.variables == {"B": "1", "C": "2"}
+    assert both.unset == ("A", "D")
+    assert both.cell.id.startswith(of.id + "__env-")
+    assert both.cell.id not in {below.cell.id, then.cell.id}
+    assert both.words == "A=1, B=1, without C, C=2, without A, without D"
+
+
 # --- what people are told -----------------------------------------------------------------------
+
+
+def test_why_tells_of_remedies_that_help_together(tmp_path: Path) -> None:
+    tried = (
+        Trial(remedy="numpy1", verified=True, cell="x", message="train ends"),
+        Trial(remedy="numpy1+false", verified=False, cell="z", message="train ends as fail"),
+        Trial(remedy="numpy1+older", verified=True, cell="y", change="numpy <2, Python 3.11"),
+    )
+    found = _told(tmp_path, *tried)
+    at = found.index("Together, each for what the one before it leaves:")
+    assert found[at + 1] == "  - numpy1, then older [verified: with these, the cell passes]"
+    assert found[at + 2] == "     tried as: numpy <2, Python 3.11"
+    assert found[at + 3] == "  - numpy1, then false [tried here, and it did not help]"
 
 
 def test_why_puts_what_helped_first_and_says_of_each_what_came_of_it(tmp_path: Path) -> None:
