@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import MATRIX, default_results, selection
+from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection, text_or_json
 
 
 @click.command(
@@ -73,21 +73,10 @@ from harness.cli.options import MATRIX, default_results, selection
     metavar="DIR",
     help="Folder for the results; by default .harness/results/ab-<matrix>.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help="As for 'harness run': where R packages come from that no R brings.",
-)
+@CRAN
 @click.option("--fresh", is_flag=True, help="Begin anew where a comparison was cut short.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="'json' is for programs, and has every process that was run.",
-)
-@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@text_or_json("'json' is for programs, and has every process that was run.")
+@QUIET
 def command(
     matrix: Path,
     only: tuple[str, ...],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import BRIDGE, MATRIX, default_results
+from harness.cli.options import BRIDGE, CRAN, MATRIX, QUIET, default_results, text_or_json
 
 
 @click.command(
@@ -42,22 +42,11 @@ from harness.cli.options import BRIDGE, MATRIX, default_results
     metavar="DIR",
     help="Folder for the results; by default .harness/results/bisect-<matrix>.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help="As for 'harness run': where R packages come from that no R brings.",
-)
+@CRAN
 @BRIDGE
 @click.option("--fresh", is_flag=True, help="Run again what has a result.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="'json' is for programs.",
-)
-@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@text_or_json()
+@QUIET
 def command(
     matrix: Path,
     cell: str,

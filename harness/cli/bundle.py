@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import BRIDGE, MATRIX, selection
+from harness.cli.options import BRIDGE, CRAN, MATRIX, selection
 
 
 @click.command(
@@ -30,11 +30,7 @@ from harness.cli.options import BRIDGE, MATRIX, selection
     is_flag=True,
     help="Leave Python and the framework out: the cells get those of the machine they come to.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help="As for `harness run`: where R packages come from that no R brings.",
-)
+@CRAN
 @BRIDGE
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(

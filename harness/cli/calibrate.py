@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import default_results, selection
+from harness.cli.options import CRAN, QUIET, default_results, selection, text_or_json
 
 DEFAULT = Path("matrices/calibrate.yaml")
 
@@ -54,20 +54,9 @@ DEFAULT = Path("matrices/calibrate.yaml")
     metavar="DIR",
     help="Folder for the recording; by default .harness/results/calibrate-<matrix>.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help="As for 'harness run': where R packages come from that no R brings.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="'json' is for programs.",
-)
-@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@CRAN
+@text_or_json()
+@QUIET
 def command(
     matrix: Path,
     only: tuple[str, ...],

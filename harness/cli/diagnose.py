@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.options import text_or_json
+
 
 @click.command(
     "diagnose",
@@ -11,14 +13,7 @@ import click
     epilog="Example: harness diagnose error.log",
 )
 @click.argument("file", metavar="FILE")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or one JSON object for programs.",
-)
+@text_or_json()
 def command(file: str, form: str) -> int:
     """Name the cause in the log in FILE; '-' reads standard input.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import text_or_json
+
 
 @click.command(
     "doctor",
@@ -43,13 +45,7 @@ import click
     help="Run this script as it is, and explain where it fails.",
 )
 @click.option("--fix", is_flag=True, help="Try the remedies in a fresh environment.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-)
+@text_or_json()
 def command(
     path: str,
     framework: str | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import COSTS, selection
+from harness.cli.options import COSTS, CRAN, selection
 
 
 @click.command(
@@ -51,11 +51,7 @@ from harness.cli.options import COSTS, selection
     metavar="DIR",
     help="With --bridge: folder for the results, by default .harness/results/gate-<matrix>.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help="With --bridge: where R packages come from that no R brings.",
-)
+@CRAN
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --bridge, as for run.")
 @click.option(
     "--again",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import text_or_json
+
 
 @click.command(
     "history",
@@ -14,14 +16,7 @@ import click
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@text_or_json()
 def command(file: Path, folders: tuple[Path, ...], form: str) -> None:
     """Add the results in each DIR to the database FILE, and say where its series have steps.
 

@@ -25,6 +25,17 @@ BRIDGE = click.option(
     ),
 )
 
+CRAN = click.option(
+    "--cran",
+    metavar="REPOSITORY",
+    help=(
+        "Where R packages come from that no R brings (rPython, another reticulate than the R's "
+        "own): the address of a CRAN-like repository, or a folder; by default $HARNESS_CRAN."
+    ),
+)
+
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+
 COSTS = click.option(
     "--costs",
     type=click.Path(path_type=Path),
@@ -34,6 +45,18 @@ COSTS = click.option(
         "take about as long; the same for each of them."
     ),
 )
+
+
+def text_or_json(text: str = "'json' is for programs.") -> Callable[[Command], Command]:
+    """Return the option for what is printed for people, or for programs; ``text`` is its help."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help=text,
+    )
 
 
 def selection(command: Command) -> Command:

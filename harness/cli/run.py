@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import BRIDGE, COSTS, covering, default_results, selection
+from harness.cli.options import BRIDGE, COSTS, CRAN, covering, default_results, selection
 
 
 @click.command(
@@ -51,14 +51,7 @@ from harness.cli.options import BRIDGE, COSTS, covering, default_results, select
     metavar="local|dask://HOST:PORT",
     help="Where cells are measured: by this machine, or by the workers of a Dask cluster.",
 )
-@click.option(
-    "--cran",
-    metavar="REPOSITORY",
-    help=(
-        "Where R packages come from that no R brings (rPython, another reticulate than the R's "
-        "own): the address of a CRAN-like repository, or a folder; by default $HARNESS_CRAN."
-    ),
-)
+@CRAN
 @BRIDGE
 @click.option("--fresh", is_flag=True, help="Run every cell anew, whatever has a result.")
 @click.option(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.options import text_or_json
+
 
 @click.group(
     "support",
@@ -23,14 +25,7 @@ def command() -> None:
     short_help="Compare the recorded ranges with the package index.",
     epilog="Example: harness support check --format json",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@text_or_json()
 @click.option("--fresh", is_flag=True, help="Ask the index anew, whatever it said today.")
 def check(form: str, fresh: bool) -> int:
     """Compare the recorded support ranges with what the package index's own files say.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import RESULTS_FOLDER
+from harness.cli.options import RESULTS_FOLDER, text_or_json
 
 
 @click.command(
@@ -16,14 +16,7 @@ from harness.cli.options import RESULTS_FOLDER
 )
 @RESULTS_FOLDER
 @click.argument("cell", metavar="CELL")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="'json' has what 'harness doctor' has for its causes, and the nearest passing cells.",
-)
+@text_or_json("'json' has what 'harness doctor' has for its causes, and the nearest passing cells.")
 def command(folder: Path, cell: str, form: str) -> None:
     """Say why CELL of the results in DIR is not 'pass': phase, cause, evidence, remedies.
 
