@@ -25,6 +25,9 @@ GENTLE_S = 60.0
 """How long a run may take to end by itself after Ctrl-C, in seconds: its journal is closed,
 and its cells are ended."""
 
+AT_ONCE = 3
+"""Tests that run beside each other."""
+
 
 def install(session: nox.Session, *groups: str, editable: bool = True) -> None:
     """Install the project with the dependency groups of ``pyproject.toml``."""
@@ -48,9 +51,18 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test, those with a real R and real frameworks too."""
+    """Run every test, those with a real R and real frameworks too.
+
+    A live test waits most of its time, so that several at once take half as long. Those that
+    measure time have the machine for themselves. With arguments, one pytest has them all.
+    """
     install(session, "test")
-    session.run("pytest", *session.posargs, interrupt_timeout=GENTLE_S)
+    if session.posargs:
+        session.run("pytest", *session.posargs, interrupt_timeout=GENTLE_S)
+        return
+    session.run("pytest", "-m", "alone and not long", interrupt_timeout=GENTLE_S)
+    together = ("-n", str(AT_ONCE), "--dist", "loadgroup", "-m", "not alone and not long")
+    session.run("pytest", *together, interrupt_timeout=GENTLE_S)
 
 
 @nox.session

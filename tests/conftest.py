@@ -27,10 +27,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=late)
         items[:] = [item for item in items if item not in late]
     for item in items:
+        if _shares_what_is_dear(item):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
         if item.get_closest_marker("timeout") is None:
             limits = [limit for mark, limit in LIMITS_S.items() if item.get_closest_marker(mark)]
             if limits:
                 item.add_marker(pytest.mark.timeout(max(limits)))
+
+
+def _shares_what_is_dear(item: pytest.Item) -> bool:
+    """Tell whether a test stands on a run that its whole file shares: one worker has them all."""
+    if "bench" in getattr(item, "fixturenames", ()):
+        return False
+    return any(item.get_closest_marker(mark) for mark in ("live", "browser"))
 
 
 @pytest.fixture(autouse=True)

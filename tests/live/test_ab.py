@@ -19,7 +19,7 @@ from harness.provision.store import FolderStore, default_root
 
 from .whole import Whole
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 MATRIX = """\
 matrix: ab

@@ -113,6 +113,35 @@ def test_an_older_python_takes_the_cause_away_and_another_one_is_named(ran: Path
     assert "numpy2-vs-old-reticulate" in trial["message"]
 
 
+def test_what_an_older_python_leaves_is_tried_on_top_of_it(ran: Path) -> None:
+    found = trials(cells(ran / "out")[OLD_PY312])
+    assert found["older-python"]["unfinished"] is False
+    both = found["older-python+numpy1"]
+    assert both["verified"] is False
+    assert both["change"].startswith("Python 3.11 instead of 3.12, numpy <2 instead of 2.")
+    assert "jax 0.10.2 needs numpy >= 2.0" in both["message"]
+
+
+@pytest.mark.long
+def test_two_remedies_together_make_a_cell_pass(tmp_path: Path) -> None:
+    cell = "reticulate-1.28__r4.2.2__py3.12__tensorflow2.21.0__cpu"
+    (tmp_path / "m.yaml").write_text(
+        "axes: {path: reticulate, r: 4.2.2, python: '3.12', framework: tensorflow==2.21.0}\n"
+    )
+    done = call("run", "m.yaml", "--results", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = trials(cells(tmp_path / "out")[cell])
+    assert found["older-python"]["verified"] is True
+    assert "numpy2-vs-old-reticulate" in found["older-python"]["message"]
+    both = found["older-python+numpy1"]
+    assert (both["verified"], both["message"]) == (True, None)
+    assert (tmp_path / "out" / both["logs"] / "requirements.lock").is_file()
+    report = call("report", "out", cwd=tmp_path).stdout
+    assert " ".join(report.split()).count("verified (1 of 1 pass)") == 1
+    why = call("why", "out", cell, cwd=tmp_path).stdout
+    assert "- older-python, then numpy1 [verified: with these, the cell passes]" in why
+
+
 def test_a_remedy_that_no_set_of_packages_allows_is_of_no_help(ran: Path) -> None:
     trial = trials(cells(ran / "out")[OLD_PY311])["numpy1"]
     assert trial["verified"] is False
