@@ -13,6 +13,7 @@ from hypothesis import settings
 
 # A busy machine is no fault of the code; what takes too long is pytest-timeout's business.
 settings.register_profile("house", deadline=None)
+settings.register_profile("few", deadline=None, max_examples=10)
 settings.load_profile("house")
 
 LIMITS_S = {"live": 1800, "faults": 180, "browser": 600}

@@ -226,6 +226,12 @@ def _remedies(cells: tuple[CellRecord, ...]) -> tuple[str, ...]:
     for record in cells:
         for trial in record.trials:
             trials.setdefault(trial.remedy, []).append(trial)
+    # Of remedies that were tried together, those that help: `harness why` has the others.
+    trials = {
+        name: found
+        for name, found in trials.items()
+        if len(found[0].remedies) == 1 or any(trial.passes for trial in found)
+    }
     ranked = sorted(trials.items(), key=lambda item: _merit(item[1]), reverse=True)
     return tuple(one_line(_remedy(name, found)) for name, found in ranked)
 

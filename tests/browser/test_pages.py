@@ -33,7 +33,10 @@ def test_axe_finds_nothing(load, kind, scheme):
     page = load(PAGES[kind], color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     # The page's policy would refuse what axe asks for to look into style sheets.
-    found = Axe().run(page, options={"preload": False})
+    options = {"preload": False}
+    if scheme == "dark":
+        options["runOnly"] = ["color-contrast"]  # all else is the same in both
+    found = Axe().run(page, options=options)
     assert found.violations_count == 0, found.generate_report()
 
 

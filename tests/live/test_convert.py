@@ -82,6 +82,7 @@ def test_messages_of_rpc(run):
     assert not [name for name, both in found.items() if "silent loss" in both]
 
 
+@pytest.mark.long
 def test_files_of_system(run):
     found = outcomes(run, path="system", r=TRIXIE)
     assert found["r-matrix-double"] == found["py-str-latin"] == EXACT

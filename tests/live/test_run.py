@@ -121,7 +121,7 @@ def test_the_report_carries_the_traceback_that_the_bridge_throws_away(
     cell = cells[OLD_PY312]
     assert (cell["status"], cell["phase"]) == ("fail", "python")
     assert "No module named 'imp'" in cell["evidence"]["hidden"]
-    assert "No module named 'imp'" in ran[1].stdout
+    assert "No module named 'imp'" in " ".join(ran[1].stdout.split())
     markdown = harness("report", "out", "--format", "markdown", cwd=ran[0])
     assert "No module named 'imp'" in markdown.stdout
 
