@@ -139,7 +139,7 @@ def test_cancel(cell: Cell) -> None:
     began = time.monotonic()
     outcome = cell.sh(cell.events("import") + "trap '' TERM; sleep 60", cancel=cancel)
     timer.join()
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < 10, "of 60"
     assert outcome.end is End.CANCELLED
     assert cell.verdict(outcome) == (Status.MISSING, Phase.IMPORT, "cancelled in phase import")
 

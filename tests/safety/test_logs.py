@@ -29,7 +29,7 @@ def test_a_word_over_and_over_takes_no_time(token):
     text = token * (LENGTH // len(token)) + "\n" + "\n".join(f"x {end[:-1]}" for end in ENDS)
     started = time.process_time()
     diagnose(Evidence(text=text))
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 10
 
 
 def test_a_run_of_letters_is_tried_once():

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,8 @@ def test_without_a_comparison_nobody_waits_and_there_are_no_batches(tmp_path):
 
 
 def test_a_stage_is_slowed_down_by_its_factor_and_no_other(kit, events, monkeypatch):
+    ticks = count()
+    monkeypatch.setattr(kit, "cpu_now", lambda: next(ticks) * 1e-5)
     monkeypatch.setattr(kit, "_slow", kit.slowed("3 noop=cpu"))
 
     def work():
@@ -96,8 +98,8 @@ def test_a_stage_is_slowed_down_by_its_factor_and_no_other(kit, events, monkeypa
         with kit.Stage("call", name):
             work()
     noop, echo = (event["cpu_s"] for event in events())
-    assert noop == pytest.approx(0.06, rel=0.1)
-    assert echo == pytest.approx(0.02, rel=0.1)
+    assert noop == pytest.approx(0.06, rel=0.01)
+    assert echo == pytest.approx(0.02, rel=0.01)
 
 
 def test_a_stage_is_slowed_down_on_the_wall_where_that_is_its_clock(kit, events, monkeypatch):
