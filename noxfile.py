@@ -25,7 +25,7 @@ GENTLE_S = 60.0
 """How long a run may take to end by itself after Ctrl-C, in seconds: its journal is closed,
 and its cells are ended."""
 
-AT_ONCE = 3
+AT_ONCE = 2
 """Tests that run beside each other."""
 
 

@@ -275,16 +275,21 @@ def cells_under_way(cluster: Cluster) -> list[int]:
     ]
 
 
-def kill_the_worker_with_a_cell(cluster: Cluster) -> None:
-    wait_for(lambda: cells_under_way(cluster))
-    children = {
-        worker: Path(f"/proc/{worker.pid}/task").glob("*/children") for worker in cluster.workers
-    }
-    (busy,) = [
+def busy_workers(cluster: Cluster) -> list[subprocess.Popen[bytes]]:
+    """Workers that have a process below them."""
+    return [
         worker
-        for worker, files in children.items()
-        if any(file.read_text().strip() for file in files)
+        for worker in cluster.workers
+        if any(
+            file.read_text().strip() for file in Path(f"/proc/{worker.pid}/task").glob("*/children")
+        )
     ]
+
+
+def kill_the_worker_with_a_cell(cluster: Cluster) -> None:
+    # A cell outlives its worker by a moment: then it is under way, and no worker has it.
+    wait_for(lambda: cells_under_way(cluster) and len(busy_workers(cluster)) == 1)
+    (busy,) = busy_workers(cluster)
     busy.kill()
     busy.wait()
     cluster.workers.remove(busy)
