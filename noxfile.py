@@ -53,8 +53,8 @@ def matrix(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test, those with a real R and real frameworks too.
 
-    A live test waits most of its time, so that several at once take half as long. Those that
-    measure time have the machine for themselves. With arguments, one pytest has them all.
+    Two run beside each other, because a live test waits for much of its time. Those that measure
+    time have the machine for themselves. With arguments, one pytest has them all.
     """
     install(session, "test")
     if session.posargs:

@@ -38,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _shares_what_is_dear(item: pytest.Item) -> bool:
     """Tell whether a test stands on a run that its whole file shares: one worker has them all."""
+    # What the doctor examines is made for each test by itself.
     if "bench" in getattr(item, "fixturenames", ()):
         return False
     return any(item.get_closest_marker(mark) for mark in ("live", "browser"))

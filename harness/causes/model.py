@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Arguments of the integration path, by name (``transport: zmq``)."""
 
 
+TOGETHER: Final = 3
+"""Remedies that are laid on top of each other, where each takes away what the last one left."""
+
+
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that makes it work."""
 
@@ -61,6 +65,11 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     """True where it changes the user's system: shown, never done unasked."""
     verified: bool | None = None
     """True: applied, and it passed.  False: applied, and it did not.  None: not tried."""
+
+    @property
+    def can_be_tried(self) -> bool:
+        """Tell whether the harness knows how to apply it, and may."""
+        return self.apply is not None and not self.touches_system
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from harness.causes.model import Change, Remedy
+from harness.causes.model import TOGETHER, Change, Remedy
 from harness.doctor.examination import examine
 from harness.doctor.model import FRAMEWORKS, Note, Place, Report, Request
 from harness.errors import HarnessError, Unsatisfiable
@@ -30,8 +30,6 @@ _KEPT: Final = ("numpy", *FRAMEWORKS, "tensorflow-cpu", "jaxlib", "pandas", "rpy
 """Packages that a fresh environment takes over from the one at fault, in the same version."""
 _CORRECTIONS: Final = 12
 """Of one script: what needs more is not to be mended line by line."""
-_TOGETHER: Final = 3
-"""Remedies that are laid on top of each other, where each takes away what the last one left."""
 
 Examine = Callable[[Request], Report]
 
@@ -96,10 +94,10 @@ class _Trial:
 
     def of(self, remedy: Remedy) -> Remedy:
         """Return the remedy with ``verified`` set, where it can be tried."""
-        if remedy.apply is None or remedy.touches_system:
+        if not remedy.can_be_tried:
             return remedy
         try:
-            changed = self._changed(remedy.apply)
+            changed = self._changed(remedy)
         except HarnessError as error:
             self._note(remedy, f"could not be tried: {error}")
             return remedy
@@ -111,7 +109,7 @@ class _Trial:
             return msgspec.structs.replace(remedy, verified=True)
         if _same(self._report, then):
             return msgspec.structs.replace(remedy, verified=False)
-        further = self._further(changed, then, _TOGETHER - 1)
+        further = self._further(changed, then, TOGETHER - 1)
         if further is None:
             self._note(remedy, f"takes this cause away, and then: {then.summary}")
             return remedy
@@ -125,10 +123,10 @@ class _Trial:
             return None
         trial = _Trial(request, then, self._scratch, self._again, self._notify)
         for remedy in then.causes[0].remedies:
-            if remedy.apply is None or remedy.touches_system:
+            if not remedy.can_be_tried:
                 continue
             with suppress(HarnessError):
-                changed = trial._changed(remedy.apply)
+                changed = trial._changed(remedy)
                 if changed is None:
                     continue
                 last = self._again(changed)
@@ -144,7 +142,9 @@ class _Trial:
     def _note(self, remedy: Remedy, text: str) -> None:
         self.notes.append(Note(id=remedy.id, text=f"{remedy.text} - {text}"))
 
-    def _changed(self, change: Change) -> Request | None:
+    def _changed(self, remedy: Remedy) -> Request | None:
+        change = remedy.apply
+        assert change is not None
         if change.r is not None or change.bridge is not None or change.path:
             return None
         request = with_variables(self._request, change, self._scratch)

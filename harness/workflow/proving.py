@@ -16,6 +16,7 @@ import msgspec
 
 from harness.causes import Diagnosis, Finding, Remedy
 from harness.causes.entries import CONFIDENCE
+from harness.causes.model import TOGETHER
 from harness.model.cell import Cell, Plan
 from harness.model.record import JOINED, CellRecord, ProbeRecord, Trial
 from harness.model.status import Status
@@ -29,8 +30,6 @@ TRIED: Final = frozenset(
 """Statuses whose cells remedies are tried for; ``unavailable`` needs what is not here."""
 AT_MOST: Final = 3
 """Remedies that are run for a cell; what has a result already, or cannot be tried, is free."""
-TOGETHER: Final = 3
-"""Remedies that are laid on top of each other, where each takes away what the last one left."""
 _FOLLOWED: Final = 2
 """Remedies of a cell, or remedies together, on top of which others are tried."""
 _NO_ANSWER: Final = frozenset(
@@ -72,7 +71,7 @@ class Case:
         self.origin = record if below is None else below.origin
         """The record of the planned cell, which all trials are for."""
         self.applied = () if below is None else below.applied
-        self.remedies = [remedy for remedy in cause.remedies if _can_be_applied(remedy)]
+        self.remedies = [remedy for remedy in cause.remedies if remedy.can_be_tried]
         self.kept = {trial.remedy: trial for trial in self.origin.trials}
         """What earlier runs came to."""
         self.runs = sum(
@@ -106,10 +105,6 @@ class _Below(msgspec.Struct, frozen=True, kw_only=True):
     changed: Changed
     trial: Trial
     left: list[Case]
-
-
-def _can_be_applied(remedy: Remedy) -> bool:
-    return remedy.apply is not None and not remedy.touches_system
 
 
 def cases(
@@ -297,7 +292,7 @@ class Prover:
         applied = (*case.applied, case.at.id)
         if (
             cause is None
-            or not any(map(_can_be_applied, cause.remedies))
+            or not any(remedy.can_be_tried for remedy in cause.remedies)
             or len(applied) >= TOGETHER
             or len(case.left) >= _FOLLOWED
         ):

@@ -197,3 +197,23 @@ def test_what_came_of_a_remedy_in_a_few_words(make_cell, make_document, trials, 
     ]
     (group,) = view.groups(make_document(failing))
     assert group.remedies == (said,)
+
+
+def test_remedies_together_are_named_first_where_they_help_and_not_at_all_where_not(
+    make_cell, make_document
+):
+    failing = make_cell(
+        Axes(path="native", python="3.12"),
+        status=Status.FAIL,
+        cause="one",
+        trials=(
+            Trial(remedy="a", verified=True, cell="x", message="train ends as fail"),
+            Trial(remedy="a+b", verified=False, cell="y", message="train ends as fail"),
+            Trial(remedy="a+c", verified=True, cell="z"),
+        ),
+    )
+    (group,) = view.groups(make_document([failing]))
+    assert group.remedies == (
+        "a+c: verified (1 of 1 pass)",
+        "a: verified (0 of 1 pass, something else then stops 1)",
+    )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.causes import Catalogue, Change, Diagnosis, Remedy, diagnose
 from harness.causes.entries import Cause, RemedyEntry, Rule, Word
+from harness.causes.model import TOGETHER
 from harness.errors import MachineFault
 from harness.matrix.expand import control_axes
 from harness.matrix.frameworks import parse_framework
@@ -688,7 +689,7 @@ def test_there_is_an_end_to_what_is_laid_on_top(one: Cell) -> None:
     prover = Prover(changer, runs, run.known.values(), run._tell, always_something)
     prover.prove(cases(run.plan, run.known, always_something))
     deepest = max(len(trial.remedies) for trial in run.trials[one.id])
-    assert deepest <= proving.TOGETHER
+    assert deepest <= TOGETHER
     assert len(runs.ran) <= 6 * proving.AT_MOST
 
 
