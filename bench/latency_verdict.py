@@ -1,9 +1,10 @@
 """How often is the verdict of ``harness ab`` wrong?
 
-    python bench/latency_verdict.py [RECORDING]
+    python bench/latency_verdict.py [RECORDING ...]
 
 Judges what ``harness calibrate`` recorded, and writes the page
-``docs/explanation/latency-verdict.md``. With a recording, that becomes the one that is kept.
+``docs/explanation/latency-verdict.md``. With recordings of one machine, these
+become what is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from harness.latency.calibration import OURS, Share
-from harness.workflow.calibrating import Calibration, about, calibrate, load, save, tables, total
+from harness.workflow.calibrating import (
+    Calibration,
+    about,
+    calibrate,
+    join,
+    load,
+    save,
+    tables,
+    total,
+)
 
 ROOT: Final = Path(__file__).parent.parent
 KEPT: Final = ROOT / "bench" / "results" / "latency-verdict.json.gz"
@@ -34,26 +44,29 @@ does not know where it does not.
 
 ## How the verdict is reached
 
-**Pairs that live side by side.** Base and head are two fresh processes, of which one works at a
-time: they do each stage in turn, on one and the same processor, so that whatever the machine does
-meanwhile hits both alike. Small calls are done in ten batches by turns. What is judged is
-log(head/base) of each pair. Of every two pairs one begins with base and one with head, in an order
-that is drawn before the first.
+**Pairs that live side by side.** Base and head are two fresh processes that do each stage together,
+on one and the same processor. What is judged is log(head/base) of each pair. Of every two pairs one
+begins with base and one with head, in an order that is drawn before the first.
 
-**Processor time** for what is done in the process, which waiting for others does not lengthen; the
-clock on the wall where a call waits for another process.
+**Processor time** for what is done in the process, which waiting for others does not lengthen.
+There both processes work at once, and the kernel gives each a few milliseconds by turns: whatever
+the machine does meanwhile, a slower clock or a neighbour in the cache, hits both alike.
+`bench/results/at_once.md` has what that is worth beside the one after the other's end.
+
+**The clock on the wall** where a call waits for another process. There one works at a time, as the
+one would wait for the other, and small calls are done in ten batches by turns.
 
 **A bound against a margin**, not a test against zero: `regressed` says that the ratio is above
 1.05 with its whole interval, `ok` that it is below. The middle is a mean without the least and the
 greatest fifth, its error that of a block bootstrap (and no less than that of single pairs), the
-bound that of Student's t for so many pairs. At least six pairs are needed.
+bound that of Student's t for so many pairs. At least four pairs are needed.
 
 **Looks that are fixed beforehand**: at 8 pairs, 16, 32, ..., and at the end of the budget. The
 chance of error, 5% for a run as a whole, is divided among them, and among all metrics and cells by
 Holm's rule.
 
-**Controls in every run**: pairs of identical processes in every other round, and pairs without a
-bridge in each. Where one of them moves, the run is `unproven`, and blocks nothing.
+**Controls in every run**: pairs of identical processes in every other round from the third on, and
+pairs without a bridge in each. Where one of them moves, the run is `unproven`, and blocks nothing.
 
 What was looked at and not taken: of libraries for sequential tests, Python has none that is well
 kept and small (R has ldbounds and gsDesign), and halving what is left at each look needs none.
@@ -66,7 +79,8 @@ arch has the block bootstrap, with pandas, statsmodels and scipy behind it.
 Identical arms, each series cut into comparisons of at most {budget:g} s of measuring, controls
 included, that share no process: these are the false alarms, with a one-sided bound (Clopper and
 Pearson). For planted slowdowns the recorded times of head are multiplied, which is what
-`--plant` does within a stage; a comparison then begins at every round, so that these overlap.
+`--plant` does within a stage; a comparison then begins at every round, so that these overlap, and
+has the controls in the rounds in which `harness ab` has them.
 *For real* are series in which head was slowed down while it ran. *Alone* is a comparison of that
 metric and no other (`--metric`).
 
@@ -79,11 +93,13 @@ pytest-benchmark's `--benchmark-compare-fail=median:5%`.
 WEAK: Final = """\
 ## Where it is weak
 
-A stage that is done once, an import or a start, cannot be divided among batches: on a busy machine
-it varies by ten or twenty per cent from one process of a pair to the other, and a minute may not be
-enough for +20%. Where a process takes long and the machine is full, a minute has fewer than six
-pairs, and the verdict is `inconclusive`. The clock of processor time that R has ticks a thousand
-times a second. Comparisons of several metrics of one process are not independent of each other.
+By the clock on the wall one process works after the other, and a pair varies by three to ten per
+cent: +10% may take more than a minute. A stage that is done once in less than 10 ms is not
+compared: the clock of processor time that R has ticks a thousand times a second. Two processes on
+one processor push each other's data out of its caches, so that both are somewhat slower than
+alone; the ratio is of that. Where a process takes long and the machine is full, a minute has
+fewer than four pairs, and the verdict is `inconclusive`. Comparisons of several metrics of one
+process are not independent of each other.
 
 The recording lies in `bench/results/latency-verdict.json.gz`;
 `harness calibrate --from bench/results/latency-verdict.json.gz` judges it again, and
@@ -95,7 +111,7 @@ def main(arguments: list[str]) -> int:
     """Write the page, and return the exit code."""
     if arguments:
         KEPT.parent.mkdir(exist_ok=True)
-        save(load(Path(arguments[0])), KEPT)
+        save(join([(name, load(Path(name))) for name in arguments]), KEPT)
     found = calibrate(load(KEPT), BUDGET_S)
     PAGE.write_text("\n".join(page(found)), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(ROOT)}")

@@ -46,7 +46,8 @@ DEFAULT = Path("matrices/calibrate.yaml")
     "recorded",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Judge this recording again, and run nothing.",
+    multiple=True,
+    help="Judge this recording again, and run nothing; several, of one machine, count as one.",
 )
 @click.option(
     "--results",
@@ -65,7 +66,7 @@ def command(
     record: float,
     budget: float,
     busy: int,
-    recorded: Path | None,
+    recorded: tuple[Path, ...],
     results: Path | None,
     cran: str | None,
     form: str,
@@ -89,7 +90,7 @@ def command(
     from harness.workflow import calibrating
     from harness.workflow.planning import make_plan
 
-    if recorded is None:
+    if not recorded:
         plan = make_plan(matrix, only=only, where=where, shard=shard, cran=cran)
         recording = calibrating.record(
             calibrating.Asked(
@@ -102,7 +103,7 @@ def command(
             )
         )
     else:
-        recording = calibrating.load(recorded)
+        recording = calibrating.join([(str(file), calibrating.load(file)) for file in recorded])
     found = calibrating.calibrate(recording, budget)
     shown = calibrating.as_json(found) if form == "json" else calibrating.as_text(found)
     click.echo(shown, nl=False)

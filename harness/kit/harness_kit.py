@@ -140,25 +140,40 @@ class Stage:
 
 TURN_LIMIT_S, BATCHES = 100.0, 10
 _turns = {}  # type: Dict[str, Any]
-"""Where a comparison runs two processes side by side: ``role``, ``folder`` and ``stages``."""
+"""Where a comparison runs two processes side by side: ``role``, ``folder``, ``clocks`` by stage."""
 
 
 def take_turns(asked: Dict[str, str]) -> None:
-    """Do the measured stages in turn with another process, where the request says so.
+    """Do the measured stages together with another process, where the request says so.
 
-    Of the two processes of a comparison one works at a time: whatever the machine does meanwhile
-    hits both alike.  The request says ``1 STAGES FOLDER`` to the one that begins and ``2 ...`` to
-    the other; a file in the folder says that one of them is ready, or done.  For a driver whose
-    host is Python: elsewhere R takes the turns.
+    Whatever the machine does meanwhile hits the two processes of a comparison alike.  The request
+    says ``1 bridge_load=cpu,noop=wall FOLDER`` to one and ``2 ...`` to the other; a file in the
+    folder says that one of them is ready, or done.  Where the clock is that of the processor,
+    which is one for both, they work at once, and the kernel gives each a few milliseconds by
+    turns; on the wall the one would wait for the other, and so the first works before the second.
+    For a driver whose host is Python: elsewhere R takes the turns.
     """
     if asked.get("turns"):
         # The folder comes last, because its name may have blanks.
         role, stages, folder = asked["turns"].split(" ", 2)
-        _turns.update(role=int(role), stages=stages.split(","), folder=folder)
+        _turns.update(role=int(role), clocks=_clocks(stages.split(",")), folder=folder)
 
 
-def _begins(*, swapped: bool) -> bool:
-    return (_turns["role"] == 1) != swapped
+def _clocks(words: List[str]) -> Dict[str, str]:
+    """Return the clocks by stage, of words like ``noop=cpu``."""
+    return dict(word.split("=", 1) for word in words)  # type: ignore[misc]
+
+
+def _in_turns(stage: str) -> bool:
+    return stage in _turns.get("clocks", ())
+
+
+def _at_once(stage: str) -> bool:
+    return _turns["clocks"][stage] == "cpu"
+
+
+def _begins(stage: str, *, swapped: bool) -> bool:
+    return _at_once(stage) or (_turns["role"] == 1) != swapped
 
 
 def _mark(name: str, what: str, role: int) -> str:
@@ -167,23 +182,35 @@ def _mark(name: str, what: str, role: int) -> str:
 
 def begin_turn(stage: str, name: Optional[str] = None, *, swapped: bool = False) -> None:
     """Wait until it is this process's turn to do a stage, or a part of it with its own name."""
-    if stage not in _turns.get("stages", ()):
+    if not _in_turns(stage):
         return
     name, other = name or stage, 3 - _turns["role"]
     with open(_mark(name, "ready", _turns["role"]), "w"):
         pass
-    _wait_for_turn(_mark(name, "ready" if _begins(swapped=swapped) else "done", other))
+    _wait_for_turn(_mark(name, "ready" if _begins(stage, swapped=swapped) else "done", other))
 
 
 def end_turn(stage: str, name: Optional[str] = None, *, swapped: bool = False) -> None:
     """Leave the turn to the other process; return when both have had theirs."""
-    if stage not in _turns.get("stages", ()):
+    if not _in_turns(stage):
         return
     name, other = name or stage, 3 - _turns["role"]
     with open(_mark(name, "done", _turns["role"]), "w"):
         pass
-    if _begins(swapped=swapped):
+    if _begins(stage, swapped=swapped):
         _wait_for_turn(_mark(name, "done", other))
+
+
+def _agreed(name: str, number: int) -> int:
+    """Return the smaller of the numbers that the two processes have, so that both do as much."""
+    mine, other = (_mark(name, "count", role) for role in (_turns["role"], 3 - _turns["role"]))
+    # Under its own name once it is written.
+    with open(mine + ".new", "w") as file:
+        file.write("%d\n" % number)
+    os.replace(mine + ".new", mine)
+    _wait_for_turn(other)
+    with open(other) as file:
+        return min(number, int(file.read()))
 
 
 def _wait_for_turn(file: str) -> None:
@@ -207,7 +234,7 @@ def slowed(text: str) -> Dict[str, Any]:
     if not text:
         return {}
     factor, *stages = text.split(" ")
-    return {"factor": float(factor), "clocks": dict(stage.split("=", 1) for stage in stages)}
+    return {"factor": float(factor), "clocks": _clocks(stages)}
 
 
 def slow_down(name: str, wall: float, cpu: float) -> None:
@@ -620,7 +647,7 @@ def train(asked: Dict[str, str], parts: Sequence[Any]) -> Dict[str, Any]:
 
 # --- Calls ------------------------------------------------------------------------------------
 
-MOST_CALLS, MOST_ERRORS, FEWEST_CALLS, CALLBACKS = 100000, 2000, 5, 4
+MOST_CALLS, MOST_ERRORS, FEWEST_CALLS, CALLBACKS = 500000, 2000, 5, 4
 """Repetitions of a small call: at most, and at least."""
 
 CALL_SECONDS, TRIAL_SECONDS, LONG_SECONDS = 0.5, 0.02, 0.5
@@ -723,7 +750,9 @@ def _repeated(probe: str, name: str, work: Callable[[], Any], most: int) -> None
             work()
 
     count = _repetitions(several, most)
-    if name not in _turns.get("stages", ()):
+    if _in_turns(name):
+        count = _agreed(name, count)
+    if not _in_turns(name) or _at_once(name):
         with Stage(probe, name, count):
             several(count)
         return

@@ -217,9 +217,12 @@ timed <- function(name, expr) {
 
 # --- Taking turns ---------------------------------------------------------------------------
 
-# A comparison runs two processes side by side, of which one works at a time: whatever the machine
-# does meanwhile hits both alike. The request says "1 STAGES FOLDER" to the process that begins and
-# "2 ..." to the other; a file in the folder says that one of them is ready, or done.
+# A comparison runs two processes side by side, which do each stage together: whatever the machine
+# does meanwhile hits both alike. The request says "1 bridge_load=cpu,noop=wall FOLDER" to one and
+# "2 ..." to the other; a file in the folder says that one of them is ready, or done. Where the
+# clock is that of the processor, which is one for both, they work at once, and the kernel gives
+# each a few milliseconds by turns; on the wall the one would wait for the other, and so the first
+# works before the second.
 TURN_LIMIT_S <- 100
 BATCHES <- 10L
 state$turns <- NULL
@@ -229,23 +232,48 @@ turns_of <- function(text) {
   # The folder comes last, because its name may have blanks.
   parts <- regmatches(text, regexec("^([12]) ([^ ]+) (.*)$", text))[[1L]]
   list(
-    role = as.integer(parts[[2L]]), stages = strsplit(parts[[3L]], ",")[[1L]],
+    role = as.integer(parts[[2L]]), clocks = clocks_of(strsplit(parts[[3L]], ",")[[1L]]),
     folder = parts[[4L]]
   )
 }
 
+# The clocks by stage, of words like "noop=cpu".
+clocks_of <- function(words) {
+  clocks <- sub("^.*=", "", words)
+  names(clocks) <- sub("=.*$", "", words)
+  clocks
+}
+
+in_turns <- function(stage) stage %in% names(state$turns$clocks)
+at_once <- function(stage) state$turns$clocks[[stage]] == "cpu"
+
+# The file that says that process `role` is ready to do `name`, or done.
+mark <- function(name, what, role) {
+  file.path(state$turns$folder, paste(name, what, role, sep = "."))
+}
+
 # Evaluate `expr` when it is this process's turn, and return when the other has had its own, too.
 in_turn <- function(name, expr, stage = name, swapped = FALSE) {
-  if (is.null(state$turns) || !(stage %in% state$turns$stages)) return(expr)
+  if (!in_turns(stage)) return(expr)
   mine <- state$turns$role
-  first <- (mine == 1L) != swapped
-  mark <- function(what, role) file.path(state$turns$folder, paste(name, what, role, sep = "."))
-  file.create(mark("ready", mine))
-  wait_for_turn(mark(if (first) "ready" else "done", 3L - mine))
+  first <- at_once(stage) || (mine == 1L) != swapped
+  file.create(mark(name, "ready", mine))
+  wait_for_turn(mark(name, if (first) "ready" else "done", 3L - mine))
   value <- expr
-  file.create(mark("done", mine))
-  if (first) wait_for_turn(mark("done", 3L - mine))
+  file.create(mark(name, "done", mine))
+  if (first) wait_for_turn(mark(name, "done", 3L - mine))
   value
+}
+
+# The smaller of the numbers that the two processes have of `name`, so that both do as much.
+agreed <- function(name, number) {
+  mine <- mark(name, "count", state$turns$role)
+  # Under its own name once it is written.
+  writeLines(format(number, scientific = FALSE), paste0(mine, ".new"))
+  file.rename(paste0(mine, ".new"), mine)
+  other <- mark(name, "count", 3L - state$turns$role)
+  wait_for_turn(other)
+  min(number, as.integer(readLines(other)))
 }
 
 wait_for_turn <- function(file) {
@@ -261,10 +289,12 @@ wait_for_turn <- function(file) {
 slowed <- function(text) {
   if (!nzchar(text)) return(NULL)
   words <- strsplit(text, " ")[[1L]]
-  clocks <- sub("^.*=", "", words[-1L])
-  names(clocks) <- sub("=.*$", "", words[-1L])
-  list(factor = as.numeric(words[[1L]]), clocks = clocks)
+  list(factor = as.numeric(words[[1L]]), clocks = clocks_of(words[-1L]))
 }
+
+# Work without use until `clock()` says `until`. Between two looks it allocates nothing: garbage to
+# collect would make R's heap grow, and what comes later faster.
+spin <- function(clock, until) while (clock() < until) for (number in 1:5000) NULL
 
 # Work without use until stage `name`, which began at those times, has taken what it is to take.
 slow_down <- function(name, wall, cpu) {
@@ -272,8 +302,7 @@ slow_down <- function(name, wall, cpu) {
   on_wall <- state$slow$clocks[[name]] == "wall"
   clock <- if (on_wall) function() as.numeric(Sys.time()) else cpu_now
   began <- if (on_wall) wall else cpu
-  until <- began + state$slow$factor * (clock() - began)
-  while (clock() < until) NULL
+  spin(clock, began + state$slow$factor * (clock() - began))
 }
 
 # Say how long R took to reach the driver's first line (Sys.time() and cpu_now() there).
@@ -283,8 +312,7 @@ say_process_start <- function(entered, cpu) {
   if ("process_start" %in% names(slow$clocks)) {
     # As slow_down(), from the first line on: what was loaded since is no part of the start.
     began <- cpu_now()
-    until <- began + (slow$factor - 1) * cpu
-    while (cpu_now() < until) NULL
+    spin(cpu_now, began + (slow$factor - 1) * cpu)
     cpu <- cpu + cpu_now() - began
     wall <- wall + as.numeric(Sys.time()) - as.numeric(entered)
   }
@@ -456,7 +484,7 @@ load_convert <- function() {
 # Repetitions of a small call: as many as take so many seconds, by a trial that is long enough for
 # the clock (that of processor time has ticks of a millisecond); at most this many, and at least so
 # many whatever they take.
-MOST_CALLS <- 100000L
+MOST_CALLS <- 500000L
 MOST_ERRORS <- 2000L
 FEWEST_CALLS <- 5L
 CALL_SECONDS <- 0.5
@@ -504,7 +532,8 @@ seconds_of_each <- function(work, most, seconds = seconds_of(work(1L))) {
 repeated <- function(probe, name, work, most, seconds = seconds_of(work())) {
   several <- function(n) for (number in seq_len(n)) work()
   count <- repetitions(seconds_of_each(several, most, seconds), most)
-  if (!(name %in% state$turns$stages)) {
+  if (in_turns(name)) count <- agreed(name, count)
+  if (!in_turns(name) || at_once(name)) {
     return(stage(probe, name, n = count, for (number in seq_len(count)) work()))
   }
   # In batches that alternate with the other process's: mine, its, its, mine, ...

@@ -2,7 +2,8 @@
 
 A pure function of the recorded series.  A *replay* does with a stretch of it what ``harness ab``
 does with processes that it starts: the same schedule, looks and levels, and all the metrics of the
-cell as one family.  For false alarms, each replay begins where the one before it ended, so that no
+cell as one family.  Wherever it begins, pairs of identical arms come in the rounds in which they
+come there.  For false alarms, each replay begins where the one before it ended, so that no
 process counts twice.  For power, the times of head are multiplied, which is what a planted
 slowdown does within the stage, and a replay begins at every round: these overlap.
 """
@@ -21,7 +22,7 @@ from harness.latency.bootstrap import estimate
 from harness.latency.model import Estimate, Rule, Sample, Verdict
 from harness.latency.others import RULES
 from harness.latency.pairs import common_metrics, log_ratios, pairs_of
-from harness.latency.schedule import PAIRS, Looks
+from harness.latency.schedule import IDENTICAL, PAIRS, Looks, has_identical, share_of
 from harness.latency.verdict import judge_estimates
 
 OURS: Final = "harness ab"
@@ -117,7 +118,7 @@ class Recorded:
             if all(one.times[name].on(series.clocks[name]) is not None for one in own)
         )
         self.pairs = list(pairs_of(series.samples, ("base", "head")))
-        self.seconds = _seconds(series.samples)
+        self.seconds, self.identical_s = _seconds(series.samples)
         self.rounds = min(len(self.pairs) // PAIRS, len(self.seconds))
         self.ratios = {
             name: log_ratios(series.samples, name, series.clocks[name]) for name in self.metrics
@@ -141,7 +142,8 @@ class Recorded:
         metrics = self.metrics if only is None else (only,)
         for number in range(1, self.rounds - start + 1):
             spent += self.seconds[start + number - 1]
-            share = 1.0 if spent + spent / number / 2 > self.budget_s else spent / self.budget_s
+            spent += self.identical_s * has_identical(number - 1)
+            share = share_of(self.budget_s, spent, number)
             level = looks.due(number * PAIRS, share)
             if level is None:
                 continue
@@ -182,12 +184,16 @@ class Recorded:
         )
 
 
-def _seconds(samples: Sequence[Sample]) -> list[float]:
-    """Return what each round took, its controls included."""
+def _seconds(samples: Sequence[Sample]) -> tuple[list[float], float]:
+    """Return what each round took but for pairs of identical arms, and what such a pair takes."""
     found: dict[int, float] = {}
     for one in samples:
         found[one.round] = found.get(one.round, 0.0) + one.wall_s
-    return [found[number] for number in sorted(found)]
+    identical: list[float] = []
+    for pair in pairs_of(samples, IDENTICAL):
+        identical.append(sum(one.wall_s for one in pair))
+        found[pair[0].round] -= identical[-1]
+    return [found[number] for number in sorted(found)], median(identical or [0.0])
 
 
 def _shifted(known: Estimate, factor: float) -> Estimate:

@@ -102,7 +102,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     margin: float = 0.05
     alpha: float = 0.05
-    fewest: int = 6
+    fewest: int = 4
     first: int = 8
 
 

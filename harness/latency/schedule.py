@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
 from harness.latency.model import Rule
@@ -26,16 +27,35 @@ def orders(seed: int, *, native: bool = True) -> Iterator[tuple[Pair, ...]]:
 
     Each round has as many pairs in which base begins as pairs in which head does, so that what the
     first of two processes leaves for the second (warm caches, a warm processor) cancels out, and
-    which of them comes first is drawn.  Every other round has a pair of identical arms as well, at
-    a place that is drawn; the control without a bridge, which takes little time, is in each.
+    which of them comes first is drawn.  The control without a bridge, which takes little time, is
+    in each round, and a pair of identical arms in some, at a place that is drawn.
     """
     draw = random.Random(seed)  # noqa: S311 - a shuffle, not a secret
-    whole = 0
-    while True:
-        pairs = [*TEST, *([IDENTICAL] if whole % 2 else [])]
+    for number in count():
+        pairs = [*TEST, *([IDENTICAL] if has_identical(number) else [])]
         draw.shuffle(pairs)
         yield (*pairs, *([NO_BRIDGE] if native else []))
-        whole += 1
+
+
+def has_identical(number: int) -> bool:
+    """Tell whether a round, counted from 0, has a pair of identical arms.
+
+    Every other one has; the first two have not, so that a short budget goes into the question.
+    """
+    return number > 0 and number % 2 == 0
+
+
+def share_of(budget_s: float, spent_s: float, rounds: int) -> float:
+    """Return the share of a budget that rounds have used; 1 where another one would exceed it."""
+    if not rounds:
+        return 0.0
+    each = spent_s / sum(map(_pairs_of, range(rounds)))
+    return 1.0 if spent_s + each * _pairs_of(rounds) > budget_s else spent_s / budget_s
+
+
+def _pairs_of(number: int) -> int:
+    """Return how many pairs with a bridge a round has."""
+    return PAIRS + has_identical(number)
 
 
 class Looks:

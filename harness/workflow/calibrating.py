@@ -254,6 +254,47 @@ def load(file: Path) -> Recording:
         raise FileFault(str(file), f"is no recording of 'harness calibrate': {error}") from None
 
 
+_SAME: Final = {"machine": "machine", "busy": "number of busy processes", "harness": "harness"}
+"""What recordings must have in common to be judged as one, in words."""
+
+
+def join(recordings: Sequence[tuple[str, Recording]]) -> Recording:
+    """Put recordings of one machine, by the names of their files, one after the other.
+
+    Of a cell that several have, the rounds go on where those before them ended.
+
+    Raises
+    ------
+    FileFault
+        One was made elsewhere, or in another way, than the first.
+    """
+    first_name, first = recordings[0]
+    series: dict[tuple[str, float], Series] = {}
+    for name, one in recordings:
+        for field, what in _SAME.items():
+            if getattr(one, field) != getattr(first, field):
+                raise FileFault(
+                    name, f"was recorded with another {what} than {first_name}; judge each alone"
+                )
+        for part in one.series:
+            key = (part.cell, part.planted)
+            series[key] = part if key not in series else _go_on(series[key], part)
+    whole = sum(one.recorded_s for _, one in recordings)
+    return msgspec.structs.replace(
+        first,
+        at=max(one.at for _, one in recordings),
+        load=round(sum(one.load * one.recorded_s for _, one in recordings) / whole, 2),
+        recorded_s=round(whole, 1),
+        series=tuple(series.values()),
+    )
+
+
+def _go_on(series: Series, more: Series) -> Series:
+    after = max((one.round for one in series.samples), default=-1) + 1
+    later = (msgspec.structs.replace(one, round=one.round + after) for one in more.samples)
+    return msgspec.structs.replace(series, samples=(*series.samples, *later))
+
+
 # --- What is said of it ------------------------------------------------------------------------
 
 

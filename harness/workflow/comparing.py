@@ -26,7 +26,7 @@ from harness.latency.pairs import (
     no_bridge,
     pairs_of,
 )
-from harness.latency.schedule import NO_BRIDGE, PAIRS, TEST, Looks, Pair, orders
+from harness.latency.schedule import NO_BRIDGE, PAIRS, TEST, Looks, Pair, orders, share_of
 from harness.latency.verdict import judge, overall
 from harness.model.document import Machine
 from harness.workflow.arms import Duel
@@ -39,7 +39,7 @@ WARMINGS: Final = 2
 _FEWEST_CONTROLS: Final = 3
 
 RunPair = Callable[[Duel, Pair], tuple[Process, Process]]
-"""Runs two fresh processes side by side, which take turns."""
+"""Runs two fresh processes side by side."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +234,7 @@ class Comparing:
             return 0.0
         budget = self.settings.budget_s * len(self.duels)
         spent = sum(sample.wall_s for sample in self._samples if sample.round < number)
-        return 1.0 if spent + spent / number / 2 > budget else spent / budget
+        return share_of(budget, spent, number)
 
     def _round(self, number: int, kinds: Sequence[Pair]) -> None:
         for duel in self.duels:

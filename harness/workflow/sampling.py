@@ -17,7 +17,7 @@ import msgspec
 from harness.errors import MachineFault, NotMeasured
 from harness.execute.events import read_events
 from harness.latency.model import METRICS, Times
-from harness.latency.schedule import Pair
+from harness.latency.schedule import NO_BRIDGE, Pair
 from harness.model.cell import Cell, Plan
 from harness.model.environment import SourceTree
 from harness.model.record import CellRecord
@@ -35,11 +35,15 @@ from harness.workflow.registry import paths
 _REQUEST: Final = {"call_seconds": "0.3"}
 """Small calls are repeated for 300 ticks of R's clock of processor time; the time that is saved
 goes into more processes."""
-_IN_TURN: Final = tuple(metric.name for metric in METRICS if metric.name != "process_start")
-_CALLS: Final = ("noop", "echo")
-"""What any two paths have in common; the first process does all that comes before by itself."""
 _WORKER: Final = "worker"
-"""The whole of a Python that R calls once, on the path ``system``."""
+"""The whole of a Python that R calls once, on the path ``system``; its own stages are its own."""
+_WHOLE: Final = (*(metric.name for metric in METRICS if metric.name != "process_start"), _WORKER)
+"""What two processes of one path do together; they start at once anyhow."""
+_CALLS: Final = ("noop", "echo")
+"""What any two paths have in common; each process does what comes before by itself."""
+_SHORTEST_S: Final = 0.01
+"""Ten ticks of R's clock of processor time, which cannot tell what takes less from half as much
+again; of a stage that is done once."""
 _LOOK_S: Final = 0.005
 _WAIT_S: Final = 0.2
 """With a limit, because a wait without one is deaf to Ctrl-C."""
@@ -95,11 +99,11 @@ class Sampler:
         return self._arms[duel.id][arm].prepared.bridge_tree
 
     def __call__(self, duel: Duel, arms: Pair) -> tuple[Process, Process]:
-        """Run two processes side by side, of which one works at a time, to their end.
+        """Run two processes side by side, stage by stage, to their end.
 
         Both have one and the same processor, each pair the next one: two processors of a machine
-        that others use as well can differ by half.  The second is started when the first has come
-        to the first stage that they do in turn.
+        that others use as well can differ by half.  Where they go through different stages, the
+        second is started when the first has come to the first that they have in common.
 
         Raises
         ------
@@ -123,7 +127,7 @@ class Sampler:
         with ThreadPoolExecutor(max_workers=len(arms)) as pool:
             try:
                 first = pool.submit(run, 0)
-                while not first.done() and not any(turns.iterdir()):
+                while not (_is_alike(duel) or first.done() or any(turns.iterdir())):
                     time.sleep(_LOOK_S)
                 second = pool.submit(run, 1)
                 both = (first, second)
@@ -156,7 +160,10 @@ class Sampler:
         provided = self._arms[duel.id][arms[place]]
         cell = provided.cell
         turns = self._folder / "turns"
-        stages = ",".join((*_IN_TURN, _WORKER) if _is_alike(duel) else _CALLS)
+        stages = _WHOLE if _is_alike(duel) else _CALLS
+        # The control without a bridge never waits for another process.
+        clocks = {} if arms == NO_BRIDGE else {**duel.clocks, _WORKER: "wall"}
+        together = ",".join(f"{name}={clocks.get(name, 'cpu')}" for name in stages)
         return measure(
             Measurement(
                 cell=cell,
@@ -170,7 +177,7 @@ class Sampler:
                 request={
                     **_REQUEST,
                     **provided.request,
-                    "turns": f"{place + 1} {stages} {turns}",
+                    "turns": f"{place + 1} {together} {turns}",
                 },
                 shared=turns,
             )
@@ -267,7 +274,8 @@ def times_of(record: CellRecord, events: Path) -> dict[str, Times]:
                 continue
             parts = _parts(batches.get((probe.name, stage.name)))
             each = max(stage.n, 1) / max(len(parts), 1)
-            cpu = None if stage.cpu_s is None else _digits(stage.cpu_s / max(stage.n, 1))
+            short = stage.n == 1 and (stage.cpu_s or 0.0) < _SHORTEST_S
+            cpu = None if stage.cpu_s is None or short else _digits(stage.cpu_s / max(stage.n, 1))
             found[stage.name] = Times(
                 _digits(stage.wall_s / max(stage.n, 1)),
                 cpu,

@@ -56,9 +56,8 @@ def test_identical_arms_are_not_said_to_differ(tmp_path):
         "echo",
     ]
     assert {one["arm"] for one in document["samples"]} == {"base", "head", "native"}
-    assert all(
-        len(one["times"]["noop"][2]) == 10 for one in document["samples"] if one["arm"] == "head"
-    )
+    # Processor time, for which both work at once and not in batches by turns.
+    assert all(one["times"]["noop"][2] == [] for one in document["samples"])
 
 
 def test_a_call_that_takes_twice_as_long_is_a_regression_of_the_call_alone(tmp_path):

@@ -52,11 +52,13 @@ def stage(folder: Path, role: int, name: str) -> dict:
     return next(event for event in map(json.loads, lines) if event["name"] == name)
 
 
-def test_two_processes_work_by_turns_and_tell_of_each_batch(tmp_path):
+def test_on_the_wall_two_processes_work_by_turns_and_tell_of_each_batch(tmp_path):
     turns = tmp_path / "turns of two"
     turns.mkdir()
     both = [
-        start(tmp_path, role, turns=f"{role} bridge_load,noop {turns}", call_seconds="0.1")
+        start(
+            tmp_path, role, turns=f"{role} bridge_load=wall,noop=wall {turns}", call_seconds="0.1"
+        )
         for role in (1, 2)
     ]
     assert [one.wait(60) for one in both] == [0, 0]
@@ -75,8 +77,28 @@ def test_two_processes_work_by_turns_and_tell_of_each_batch(tmp_path):
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
     each = len(timed[1][1:]) // 10
     begins = [(timed[role][1 + batch * each][0], role) for role in (1, 2) for batch in range(10)]
-    if len(timed[1]) == len(timed[2]):
-        assert [role for _, role in sorted(begins)][:6] == [1, 2, 2, 1, 1, 2]
+    assert len(timed[1]) == len(timed[2]), "both do as much"
+    assert [role for _, role in sorted(begins)][:6] == [1, 2, 2, 1, 1, 2]
+
+
+def test_by_the_processors_clock_two_processes_work_at_once_and_do_as_much(tmp_path):
+    turns = tmp_path / "turns of two"
+    turns.mkdir()
+    seconds = {1: "0.1", 2: "0.2"}
+    both = [
+        start(tmp_path, role, turns=f"{role} noop=cpu {turns}", call_seconds=seconds[role])
+        for role in (1, 2)
+    ]
+    assert [one.wait(60) for one in both] == [0, 0]
+    spans = []
+    for role in (1, 2):
+        noop = stage(tmp_path, role, "noop")
+        assert "parts" not in noop
+        worked = json.loads((tmp_path / str(role) / "worked.json").read_text())[-noop["n"] :]
+        spans.append((noop["n"], worked[0][0], worked[-1][1]))
+    (one, began, ended), (other, began_too, ended_too) = spans
+    assert one == other
+    assert max(began, began_too) < min(ended, ended_too), "none waited for the other's end"
 
 
 def test_without_a_comparison_nobody_waits_and_there_are_no_batches(tmp_path):

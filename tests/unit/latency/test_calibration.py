@@ -73,9 +73,9 @@ def test_identical_arms_are_counted_beside_other_tools():
 
 
 def test_a_comparison_that_could_raise_no_alarm_is_not_counted():
-    recorded = Recorded(series(), 8.0, RULE)
+    recorded = Recorded(series(), 4.0, RULE)
     assert recorded.replay(0).verdicts == {}
-    assert of(shares([series()], 8.0, RULE), tool=OURS, factor=1.0) == []
+    assert of(shares([series()], 4.0, RULE), tool=OURS, factor=1.0) == []
 
 
 def test_a_slowdown_of_half_is_found_and_one_of_nothing_is_not():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.latency.model import Rule
-from harness.latency.schedule import IDENTICAL, NO_BRIDGE, TEST, Looks, orders
+from harness.latency.schedule import IDENTICAL, NO_BRIDGE, TEST, Looks, orders, share_of
 
 
 @given(st.integers(0, 10_000))
@@ -16,7 +16,8 @@ def test_each_round_has_one_pair_in_either_order(seed):
 
 def test_controls_are_in_every_comparison():
     found = list(islice(orders(1), 40))
-    assert sum(IDENTICAL in pairs for pairs in found) == 20
+    assert [IDENTICAL in pairs for pairs in found[:6]] == [False, False, True, False, True, False]
+    assert sum(IDENTICAL in pairs for pairs in found) == 19
     assert all(pairs[-1] == NO_BRIDGE for pairs in found)
     assert not any(NO_BRIDGE in pairs for pairs in islice(orders(1, native=False), 40))
 
@@ -28,6 +29,16 @@ def test_the_order_is_drawn_and_known_beforehand():
     begins = [next(pair for pair in pairs if pair in TEST) for pairs in one]
     # Not merely in turn, which a rhythm of the machine could follow.
     assert 10 < sum(pair == TEST[0] for pair in begins) < 30
+
+
+def test_a_round_that_would_exceed_the_budget_is_not_begun():
+    assert share_of(60.0, 0.0, 0) == 0.0
+    # Two rounds of two pairs each, and a third one of three.
+    assert share_of(60.0, 32.0, 2) == pytest.approx(32 / 60)
+    assert share_of(60.0, 36.0, 2) == 1.0
+    # Seven pairs, and a fourth round of two.
+    assert share_of(60.0, 42.0, 3) == pytest.approx(0.7)
+    assert share_of(60.0, 49.0, 3) == 1.0
 
 
 def test_looks_are_held_at_twice_as_many_pairs_each_time_and_when_the_budget_is_used():

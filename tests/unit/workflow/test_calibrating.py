@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.cli import run
@@ -17,6 +18,7 @@ from harness.workflow.calibrating import (
     as_document,
     as_text,
     calibrate,
+    join,
     load,
     save,
     total,
@@ -55,6 +57,27 @@ def test_a_recording_comes_back_as_it_was_and_equal_ones_are_equal_files(tmp_pat
     save(recording(), other)
     assert load(one) == recording()
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_recordings_of_one_machine_go_on_one_after_the_other():
+    longer = msgspec.structs.replace(recording(8), load=5.0, recorded_s=60.0)
+    both = join([("one.json.gz", recording(30)), ("two.json.gz", longer)])
+    assert [(one.cell, one.planted) for one in both.series] == [
+        ("reticulate__cpu", 1.0),
+        ("reticulate__cpu", 1.2),
+    ]
+    rounds = sorted({one.round for one in both.series[0].samples})
+    assert rounds == list(range(38))
+    assert (both.recorded_s, both.load) == (300.0, 2.6)
+    assert join([("one.json.gz", recording())]) == recording()
+
+
+def test_recordings_of_two_machines_are_not_judged_as_one():
+    elsewhere = msgspec.structs.replace(recording(), machine=Machine(cores=64, arch="aarch64"))
+    with pytest.raises(
+        FileFault, match=r"two\.json\.gz: was recorded with another machine than one"
+    ):
+        join([("one.json.gz", recording()), ("two.json.gz", elsewhere)])
 
 
 @pytest.mark.parametrize(
