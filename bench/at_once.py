@@ -106,12 +106,12 @@ def main() -> int:
         ],
         [
             (
-                f"{options.repeat} pairs each of `import {options.module}`, processor time, both of a "
-                "pair on one processor, beside one busy process."
+                f"{options.repeat} pairs each of `import {options.module}`, processor time, both "
+                "of a pair on one processor, beside one busy process."
             ),
             (
-                f"Standard deviation of log(second / first): {spread[False]:.4f} one after the other, "
-                f"{spread[True]:.4f} at once."
+                "Standard deviation of log(second / first): "
+                f"{spread[False]:.4f} one after the other, {spread[True]:.4f} at once."
             ),
         ],
     ).publish()
