@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
 from harness.model.document import Results
 from harness.model.status import Status
 from harness.query import compile_query
+from harness.site.report import REPORT
+from harness.workflow.reporting import write_folder
+from tests.unit.site.sample import SampleLogs
 
 
 def said(page: Page) -> str:
@@ -63,6 +67,35 @@ def test_a_query_filters_table_and_list(load, results):
     assert sorted(listed(page)) == sorted(wanted)
     heads = page.locator("#grid thead th").all_inner_texts()
     assert not [head for head in heads if "keras" in head]
+
+
+def test_a_table_longer_than_a_screen_is_drawn_to_its_end(contexts, results, tmp_path):
+    one = next(cell for cell in results.cells if cell.axes["path"] == "reticulate")
+    cells = [
+        msgspec.structs.replace(
+            one, id=f"{one.id}-{minor}", axes={**one.axes, "python": f"3.{minor}"}
+        )
+        for minor in range(60)
+    ]
+    many = msgspec.structs.replace(results, cells=tuple(cells))
+    write_folder(tmp_path, REPORT.files(many, logs=SampleLogs()))
+    page = contexts().new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    for query, lines in (("", 60), ("not python:3.7", 59)):
+        at_once = page.evaluate(
+            """query => {
+                const field = document.getElementById("query");
+                field.value = query;
+                field.dispatchEvent(new Event("input", { bubbles: true }));
+                return [document.querySelectorAll("#grid tbody tr").length,
+                    document.getElementById("grid").ariaBusy];
+            }""",
+            query,
+        )
+        assert at_once == [12, "true"]
+        expect(page.locator("#grid:not([aria-busy])")).to_be_attached()
+        assert page.locator("#grid tbody tr").count() == lines
+        assert page.locator("#grid tbody th[scope=rowgroup]").get_attribute("rowspan") == str(lines)
 
 
 def test_a_slip_in_a_query_is_said_as_on_the_command_line(load):

@@ -12,6 +12,8 @@ const ORDER = [
 ];
 const ALL = "all";
 const NONE = "none";
+/** Lines of the table that are drawn at once: as many as a screen has. */
+const AT_ONCE = 12;
 
 export async function first(): Promise<void> {
   const table = await load<Table>("cells", "data/cells.js");
@@ -25,6 +27,7 @@ class First {
   private readonly fault = byId("fault");
   private readonly list: List;
   private readonly everything: number[];
+  private grids: Grid | null = null;
 
   constructor(private readonly cells: Cells) {
     this.everything = Array.from({ length: cells.size }, (_, row) => row);
@@ -39,6 +42,7 @@ class First {
     this.query.addEventListener("input", () => this.go(this.ofForm(), true));
     byId("reset").addEventListener("click", () => this.go({}));
     addEventListener("hashchange", () => this.show(read()));
+    addEventListener("beforeprint", () => this.grids?.draw(Infinity));
     document.documentElement.dataset["ready"] = "";
     this.show(read());
   }
@@ -141,12 +145,46 @@ class First {
   }
 
   private grid(rows: number[], path: string): void {
-    byId("grid").replaceChildren(gridOf(this.cells, rows, path, this.state));
+    this.grids = new Grid(this.cells, rows, path, this.state);
+    byId("grid").replaceChildren(this.grids.table);
+    this.further(this.grids);
+  }
+
+  /** Draw what is not in sight once the page has answered, a few lines at a time. */
+  private further(grid: Grid): void {
+    byId("grid").ariaBusy = grid.done ? null : "true";
+    if (grid.done) return;
+    setTimeout(() => {
+      if (this.grids !== grid) return;
+      grid.draw(AT_ONCE);
+      this.further(grid);
+    });
   }
 }
 
 /** The table; its markup is that of `templates/_grid.html`. */
-export function gridOf(cells: Cells, rows: number[], path: string, state: State): HTMLElement {
+class Grid {
+  readonly table = el("table", { class: "grid" });
+  private readonly lines: Iterator<void>;
+  done = false;
+
+  constructor(cells: Cells, rows: number[], path: string, state: State) {
+    this.lines = drawn(this.table, cells, rows, path, state);
+    this.draw(AT_ONCE);
+  }
+
+  /** Draw so many lines more. */
+  draw(lines: number): void {
+    for (let line = 0; line < lines && !this.done; line++) {
+      this.done = this.lines.next().done ?? false;
+    }
+  }
+}
+
+/** Draws a line of the table each time that it is asked. */
+function* drawn(
+  table: HTMLElement, cells: Cells, rows: number[], path: string, state: State,
+): Generator<void> {
   const { columns, values } = cells.table;
   const keys = ["r", "python", "framework", "cuda"] as const;
   const [r, python, framework, cuda] = keys.map((key) => columns[key] ?? []) as [
@@ -172,7 +210,6 @@ export function gridOf(cells: Cells, rows: number[], path: string, state: State)
   const hasR = lines.some((line) => rOf(line) !== null);
   const cudaOf = (head: number): string | null => values["cuda"]?.[head % cudas] ?? null;
   const showsCuda = shown.some((head) => !["cpu", null].includes(cudaOf(head)));
-  const table = el("table", { class: "grid" });
   const top = el("tr", {});
   if (hasR) top.append(el("th", { scope: "col" }, "R"));
   top.append(el("th", { scope: "col" }, "Python"));
@@ -182,11 +219,16 @@ export function gridOf(cells: Cells, rows: number[], path: string, state: State)
     const text = showsCuda && device !== "cpu" ? `${name}, CUDA ${device}` : name;
     top.append(el("th", { scope: "col" }, text));
   }
-  const bodies: HTMLElement[] = [];
+  const title = path === ALL ? "Every path" : path;
+  table.append(
+    el("caption", { class: "hidden" }, `${title}: R and Python against framework`),
+    el("thead", {}, top),
+  );
+  let body: HTMLElement | null = null;
   let before: string | null | undefined;
   for (const line of lines) {
     const version = rOf(line);
-    if (version !== before || !bodies.length) bodies.push(el("tbody", {}));
+    if (version !== before || !body) table.append((body = el("tbody", {})));
     const tr = el("tr", {});
     if (hasR && (version !== before || before === undefined)) {
       const span = lines.filter((other) => rOf(other) === version).length;
@@ -205,15 +247,9 @@ export function gridOf(cells: Cells, rows: number[], path: string, state: State)
           : el("td", { class: "none" }, el("span", { class: "hidden" }, "no cell")),
       );
     }
-    bodies.at(-1)?.append(tr);
+    body.append(tr);
+    yield;
   }
-  const title = path === ALL ? "Every path" : path;
-  table.append(
-    el("caption", { class: "hidden" }, `${title}: R and Python against framework`),
-    el("thead", {}, top),
-    ...bodies,
-  );
-  return table;
 }
 
 function boxOf(cells: Cells, box: number[], state: State): HTMLElement {
