@@ -318,8 +318,10 @@ def page(found: Sequence[dict[str, Any]], machine: str) -> str:
         "# The site of many cells\n\n"
         f"`bench/site.py`, {machine}. A site of 10,000 cells is to be made in 20 s and\n"
         "1 GB, to open in 2 s and to filter in 100 ms, on a machine with nothing else to do:\n"
-        "*load before* says how many processes wanted a core then. A filter has answered when what\n"
-        "a screen shows is laid out; what is below follows by itself.\n\n" + "\n".join(rows) + "\n"
+        "*load before* says how many processes wanted a core then. A filter has answered when\n"
+        "what a screen shows is laid out; what is below follows by itself.\n\n"
+        + "\n".join(rows)
+        + "\n"
     )
 
 
