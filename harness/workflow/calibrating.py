@@ -280,10 +280,12 @@ def join(recordings: Sequence[tuple[str, Recording]]) -> Recording:
             key = (part.cell, part.planted)
             series[key] = part if key not in series else _go_on(series[key], part)
     whole = sum(one.recorded_s for _, one in recordings)
+    loads = sum(one.load * one.recorded_s for _, one in recordings)
     return msgspec.structs.replace(
         first,
         at=max(one.at for _, one in recordings),
-        load=round(sum(one.load * one.recorded_s for _, one in recordings) / whole, 2),
+        # A file may say of itself that it took no time.
+        load=round(loads / (whole or 1.0), 2),
         recorded_s=round(whole, 1),
         series=tuple(series.values()),
     )

@@ -70,6 +70,8 @@ def test_recordings_of_one_machine_go_on_one_after_the_other():
     assert rounds == list(range(38))
     assert (both.recorded_s, both.load) == (300.0, 2.6)
     assert join([("one.json.gz", recording())]) == recording()
+    of_no_time = msgspec.structs.replace(recording(), recorded_s=0.0)
+    assert join([("one.json.gz", of_no_time)]).load == 0.0
 
 
 def test_recordings_of_two_machines_are_not_judged_as_one():
