@@ -210,8 +210,8 @@ def test_ctrl_c_and_its_like_end_everything_with_130(
     del ran
     (tmp_path / "m.yaml").write_text(MATRIX)
     command = [*HARNESS, "run", "m.yaml", "--results", "out"]
-    # A shell that runs the tests in the background has its children ignore SIGINT.
-    command = ["env", "--default-signal=INT", *command]
+    # A shell that runs the tests in the background has its children ignore SIGINT, nohup SIGHUP.
+    command = ["env", "--default-signal=INT,HUP", *command]
     run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / "out" / "journal.jsonl"
     _wait_for(lambda: journal.exists() and '"cell-started"' in journal.read_text())
