@@ -78,8 +78,9 @@ arch has the block bootstrap, with pandas, statsmodels and scipy behind it.
 {about}
 
 Identical arms, each series cut into comparisons of about {budget:g} s of measuring, controls
-included (a round that took longer than those before it carries some a few seconds beyond), that share no process: these are the false alarms, with a one-sided bound (Clopper and
-Pearson). For planted slowdowns the recorded times of head are multiplied, which is what
+included, that share no process: these are the false alarms, with a one-sided bound (Clopper and
+Pearson). A round that took longer than those before it carries some a few seconds beyond.
+For planted slowdowns the recorded times of head are multiplied, which is what
 `--plant` does within a stage; a comparison then begins at every round, so that these overlap, and
 has the controls in the rounds in which `harness ab` has them.
 *For real* are series in which head was slowed down while it ran. *Alone* is a comparison of that
