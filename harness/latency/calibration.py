@@ -138,12 +138,12 @@ class Recorded:
         ``factors`` multiply the times of head, by metric.  ``only`` is the one metric that is
         compared; all by default.
         """
-        looks, spent = Looks(self.rule), 0.0
+        looks, ran = Looks(self.rule), list[float]()
         metrics = self.metrics if only is None else (only,)
         for number in range(1, self.rounds - start + 1):
-            spent += self.seconds[start + number - 1]
-            spent += self.identical_s * has_identical(number - 1)
-            share = share_of(self.budget_s, spent, number)
+            controls = self.identical_s * has_identical(number - 1)
+            ran.append(self.seconds[start + number - 1] + controls)
+            share = share_of(self.budget_s, ran)
             level = looks.due(number * PAIRS, share)
             if level is None:
                 continue
@@ -155,7 +155,7 @@ class Recorded:
             found = judge_estimates(known, level, self.rule, family=len(metrics))
             if share >= 1 or (found and all(one.settled for one in found.values())):
                 verdicts = {name: one.verdict for name, one in found.items()}
-                return Replay(verdicts=verdicts, rounds=number, seconds=spent)
+                return Replay(verdicts=verdicts, rounds=number, seconds=sum(ran))
         return None
 
     def one_after_the_other(self, only: str | None = None) -> Iterator[Replay]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Final
 
@@ -45,12 +45,18 @@ def has_identical(number: int) -> bool:
     return number > 0 and number % 2 == 0
 
 
-def share_of(budget_s: float, spent_s: float, rounds: int) -> float:
-    """Return the share of a budget that rounds have used; 1 where another one would exceed it."""
-    if not rounds:
+def share_of(budget_s: float, rounds_s: Sequence[float]) -> float:
+    """Return the share of a budget that rounds of so many seconds have used.
+
+    It is 1 where another round would exceed the budget, were each of its pairs to take as long as
+    those of the slowest round until now.
+    """
+    if not rounds_s:
         return 0.0
-    each = spent_s / sum(map(_pairs_of, range(rounds)))
-    return 1.0 if spent_s + each * _pairs_of(rounds) > budget_s else spent_s / budget_s
+    spent = sum(rounds_s)
+    slowest = max(took / _pairs_of(number) for number, took in enumerate(rounds_s))
+    next_s = slowest * _pairs_of(len(rounds_s))
+    return 1.0 if spent + next_s > budget_s else spent / budget_s
 
 
 def _pairs_of(number: int) -> int:

@@ -230,11 +230,11 @@ class Comparing:
 
     def _spent(self, number: int) -> float:
         """Return the share of the budget that is used; 1 where another round would exceed it."""
-        if number == 0:
-            return 0.0
-        budget = self.settings.budget_s * len(self.duels)
-        spent = sum(sample.wall_s for sample in self._samples if sample.round < number)
-        return share_of(budget, spent, number)
+        rounds = [0.0] * number
+        for sample in self._samples:
+            if sample.round < number:
+                rounds[sample.round] += sample.wall_s
+        return share_of(self.settings.budget_s * len(self.duels), rounds)
 
     def _round(self, number: int, kinds: Sequence[Pair]) -> None:
         for duel in self.duels:

@@ -32,13 +32,18 @@ def test_the_order_is_drawn_and_known_beforehand():
 
 
 def test_a_round_that_would_exceed_the_budget_is_not_begun():
-    assert share_of(60.0, 0.0, 0) == 0.0
+    assert share_of(60.0, []) == 0.0
     # Two rounds of two pairs each, and a third one of three.
-    assert share_of(60.0, 32.0, 2) == pytest.approx(32 / 60)
-    assert share_of(60.0, 36.0, 2) == 1.0
+    assert share_of(60.0, [16.0, 16.0]) == pytest.approx(32 / 60)
+    assert share_of(60.0, [18.0, 18.0]) == 1.0
     # Seven pairs, and a fourth round of two.
-    assert share_of(60.0, 42.0, 3) == pytest.approx(0.7)
-    assert share_of(60.0, 49.0, 3) == 1.0
+    assert share_of(60.0, [12.0, 12.0, 18.0]) == pytest.approx(0.7)
+    assert share_of(60.0, [14.0, 14.0, 21.0]) == 1.0
+
+
+def test_the_slowest_round_says_how_long_another_one_may_take():
+    assert share_of(60.0, [10.0, 10.0, 15.0, 10.0]) == pytest.approx(0.75)
+    assert share_of(60.0, [12.0, 8.0, 15.0, 10.0]) == 1.0
 
 
 def test_looks_are_held_at_twice_as_many_pairs_each_time_and_when_the_budget_is_used():
