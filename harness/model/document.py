@@ -62,7 +62,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
+class Results(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
     """The results of one matrix: a record for every planned cell, whether it ran or not."""
 
     schema: Annotated[int, Meta(ge=1, description="Version of this document's schema.")] = SCHEMA

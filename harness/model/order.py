@@ -10,7 +10,6 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 # A large table has few different versions, and each report sorts all of its cells by them.
 @lru_cache(maxsize=65536)
-@lru_cache(maxsize=65536)  # a report sorts the same names a dozen times
 def natural_key(text: str) -> tuple[str | tuple[int, str], ...]:
     """Return a sort key by which ``py3.9`` comes before ``py3.10``.
 

@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from harness.model.document import Results
+from harness.model.once import once
 from harness.model.order import natural_key
 from harness.model.status import Status
 from harness.published.figure import Figure, share
@@ -125,6 +126,7 @@ class _Question(msgspec.Struct, frozen=True):
     given: tuple[str, str]
 
 
+@once
 def ranges(results: Results) -> tuple[Claim, ...]:
     """Return every claim that the results allow; the order of their cells does not matter."""
     asked: dict[_Question, list[Seen]] = {}
@@ -134,6 +136,7 @@ def ranges(results: Results) -> tuple[Claim, ...]:
     return tuple(_claim(question, asked[question]) for question in sorted(asked, key=_key))
 
 
+@once
 def coverage(results: Results) -> Coverage:
     """Return how much of the planned table has a result."""
     unknown = {Status.MISSING, Status.SKIPPED, Status.UNAVAILABLE}

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from harness.model.document import Results
+from harness.model.once import once
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
 from harness.model.status import Phase, Status
@@ -48,12 +49,17 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return self.record.id
 
 
+@once
 def seen(results: Results) -> tuple[Seen, ...]:
     """Return every cell of the results, in the order of their ids."""
     by_id = {record.id: record for record in results.cells}
     known_as = _read_back_elsewhere(results)
+    known = {
+        record.id: known_of_record(record, results.machine_of(record.id).driver)
+        for record in results.cells
+    }
     return tuple(
-        _seen(record, by_id.get(record.control or ""), results, known_as)
+        _seen(record, by_id.get(record.control or ""), known, known_as)
         for record in sorted(results.cells, key=lambda record: natural_key(record.id))
     )
 
@@ -97,12 +103,12 @@ def starts(record: CellRecord, control: CellRecord | None) -> bool | None:
 def _seen(
     record: CellRecord,
     control: CellRecord | None,
-    results: Results,
+    known_of: Mapping[str, Mapping[str, str]],
     known_as: Mapping[tuple[str | None, ...], str],
 ) -> Seen:
-    known = known_of_record(record, results.machine_of(record.id).driver)
+    known = known_of[record.id]
     # What failed before it could say its versions has those of its control, by construction.
-    its = known_of_record(control) if control is not None else {}
+    its = known_of[control.id] if control is not None else {}
     framework = (record.axes.get("framework") or "").partition("==")[0].partition("[")[0]
     bridge = _read(record, "bridge") or known_as.get(_asked(record)) or record.axes.get("bridge")
     python = ".".join((known.get("python") or "").split(".")[:_PARTS])

@@ -195,6 +195,7 @@ def _comparison(
         stage.name for mine, its in pairs for stage in (*mine.stages, *its.stages)
     )
     totals = [_totals(mine, its) for mine, its in pairs]
+    times = [(_times(mine), _times(its)) for mine, its in pairs]
     return Comparison(
         framework=framework,
         path=path,
@@ -203,14 +204,34 @@ def _comparison(
         path_s=median(mine for mine, _ in totals),
         control_s=median(its for _, its in totals),
         cost_s=median(mine - its for mine, its in totals),
-        stages=tuple(_stage_cost(name, pairs) for name in names),
+        stages=tuple(_stage_cost(name, times) for name in names),
         cells=tuple(dict.fromkeys(cells)),
     )
 
 
-def _stage_cost(name: str, pairs: list[tuple[ProbeRecord, ProbeRecord]]) -> StageCost:
-    times = [(time_of(mine, name), time_of(its, name)) for mine, its in pairs]
-    cpu = [(_cpu_time(mine, name), _cpu_time(its, name)) for mine, its in pairs]
+_Times = dict[str, tuple[float, float | None]]
+"""Seconds of one repetition of each stage: by the clock on the wall, and of the processor."""
+
+
+_NONE: Final = (None, None)
+
+
+def _times(probe: ProbeRecord) -> _Times:
+    """Return the times of a probe; ``None`` for the processor's where they were not read."""
+    found: _Times = {}
+    for stage in probe.stages:
+        n = max(stage.n, 1)
+        wall_s, cpu_s = found.get(stage.name, (0.0, None))
+        if stage.cpu_s is not None:
+            cpu_s = (cpu_s or 0.0) + stage.cpu_s / n
+        found[stage.name] = wall_s + stage.wall_s / n, cpu_s
+    return found
+
+
+def _stage_cost(name: str, pairs: list[tuple[_Times, _Times]]) -> StageCost:
+    both = [(mine.get(name, _NONE), its.get(name, _NONE)) for mine, its in pairs]
+    times = [(mine[0], its[0]) for mine, its in both]
+    cpu = [(mine[1], its[1]) for mine, its in both]
     differences = [(mine or 0.0) - (its or 0.0) for mine, its in cpu if (mine, its) != (None, None)]
     return StageCost(
         stage=name,
@@ -244,13 +265,6 @@ def _totals(mine: ProbeRecord, its: ProbeRecord) -> tuple[float, float]:
 def time_of(probe: ProbeRecord, name: str) -> float | None:
     """Return the seconds of one repetition of a stage, or ``None`` where there is none."""
     times = [stage.wall_s / max(stage.n, 1) for stage in probe.stages if stage.name == name]
-    return sum(times) if times else None
-
-
-def _cpu_time(probe: ProbeRecord, name: str) -> float | None:
-    """Return the same of the processor's time; ``None`` also where it was not read."""
-    known = [(stage.cpu_s, max(stage.n, 1)) for stage in probe.stages if stage.name == name]
-    times = [cpu_s / n for cpu_s, n in known if cpu_s is not None]
     return sum(times) if times else None
 
 

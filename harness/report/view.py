@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.model.document import Results
+from harness.model.once import once
 from harness.model.order import natural_key
 from harness.model.record import CellRecord, ProbeRecord, Trial
 from harness.model.status import Phase, Status
@@ -125,7 +126,12 @@ def label(status: Status) -> str:
 
 def ordered(results: Results) -> list[CellRecord]:
     """Return the cells in the one order of all reports, whatever order they were measured in."""
-    return sorted(results.cells, key=_cell_key)
+    return list(_ordered(results))
+
+
+@once
+def _ordered(results: Results) -> tuple[CellRecord, ...]:
+    return tuple(sorted(results.cells, key=_cell_key))
 
 
 def counts(results: Results) -> list[tuple[Status, int]]:

@@ -44,7 +44,7 @@ def _paths(frame: Frame) -> File:
         rules=told.rules,
         paths=[_path(one, frame) for one in told.paths if one.versions],
         article=article(),
-        claims=[_claim(one, frame) for one in claims(frame.results)],
+        claims=[_claim(one, frame) for one in claims(frame.results, told)],
         ranges=_ranges(frame),
         **_coverage(frame),
     )
