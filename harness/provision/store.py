@@ -374,9 +374,13 @@ def remove_tree(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except PermissionError:
-        for path, _folders, _files in os.walk(folder):
-            with suppress(OSError):
-                Path(path).chmod(stat.S_IRWXU)
+        folder.chmod(stat.S_IRWXU)
+        for place, folders, _files in os.walk(folder):
+            # Before they are entered; what a link leads to is none of ours.
+            for path in (Path(place, name) for name in folders):
+                if not path.is_symlink():
+                    with suppress(OSError):
+                        path.chmod(stat.S_IRWXU)
         shutil.rmtree(folder)
 
 

@@ -150,7 +150,8 @@ def _completed(results: Results, file: Path) -> Results:
 
 def _checked(results: Results, file: Path) -> Results:
     """Return ``results``; raise ``FileFault`` where a name in it leads out of its folder."""
-    for name in (*results.planned, *(record.id for record in results.cells)):
+    own, others = (one.id for one in results.cells), (one.id for one in results.others)
+    for name in (*results.planned, *own, *others):
         if not is_folder_name(name):
             raise FileFault(str(file), f"{name[:100]!r} is the name of no cell; correct it")
     for record in results.cells:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from harness.journal.writer import FILE_NAME, Journal
 from harness.results.load import load, read_events
+from harness.results.regular import copy_regular
 from harness.results.save import save
 
 _SEED: Final = ".seed"
@@ -42,9 +43,8 @@ def absorb(folder: Path, parts: Path) -> int:
             for event in _learnt(own):
                 journal.append(str(event.pop("event")), **event)
             # The logs are a help to people; results do not depend on them.
-            with suppress(OSError, shutil.Error):
-                if (own / "cells").is_dir():
-                    shutil.copytree(own / "cells", folder / "cells", dirs_exist_ok=True)
+            with suppress(OSError):
+                copy_regular(own / "cells", folder / "cells")
     save(load(folder), folder)
     shutil.rmtree(parts, ignore_errors=True)
     return len(owns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from harness.model.record import CellRecord, Ending, ProbeRecord
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
 from harness.provision.gpu import devices, gpu, why_unavailable
+from harness.provision.store import remove_tree
 from harness.workflow.bridges import identity_of
 from harness.workflow.judging import Said, judge_probes
 from harness.workflow.keys import files_of, kit_folder
@@ -98,7 +100,7 @@ def measure(measurement: Measurement) -> CellRecord:
     if prepared.refusal is not None:
         refusal = prepared.refusal
         if refusal.log:
-            shutil.rmtree(measurement.folder, ignore_errors=True)
+            _emptied(measurement.folder)
             measurement.folder.mkdir(parents=True, exist_ok=True)
             (measurement.folder / BUILD_LOG).write_text(refusal.log, encoding="utf-8")
         return _record(
@@ -111,7 +113,7 @@ def measure(measurement: Measurement) -> CellRecord:
             **times,
         )
     ready = provisioned(prepared)
-    shutil.rmtree(measurement.folder, ignore_errors=True)
+    _emptied(measurement.folder)
     measurement.folder.mkdir(parents=True, exist_ok=True)
     lock = ready.python.lock.text
     if ready.python.overlay_lock is not None:
@@ -227,9 +229,17 @@ def _run_variant(
     if pages is not None:
         probes = tuple(_started_cold(probe, pages) for probe in probes)
     with suppress(OSError):
-        events.replace(folder / f"events{suffix}.jsonl")
-    shutil.rmtree(work, ignore_errors=True)
+        # The cell may have put a link there, to a file that it was not shown.
+        if stat.S_ISREG(events.lstat().st_mode):
+            events.replace(folder / f"events{suffix}.jsonl")
+    _emptied(work)
     return _Part(probes=probes, verdict=verdict, outcome=outcome, said=said)
+
+
+def _emptied(folder: Path) -> None:
+    """Remove what a cell left, which may have closed folders behind it."""
+    with suppress(OSError):
+        remove_tree(folder)
 
 
 def with_teardown(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from harness.errors import UsageError
 from harness.model.document import Results
 from harness.results.load import load
 from harness.results.merge import merge
+from harness.results.regular import copy_regular, is_folder
 from harness.results.save import save
 
 
@@ -36,8 +36,8 @@ def merge_folders(folders: Sequence[Path], target: Path) -> Results:
     for folder, part in zip(folders, parts, strict=True):
         for cell in part.cells:
             logs = folder / "cells" / cell.id
-            if winners[cell.id] == (cell.started_at, cell.key) and logs.is_dir():
+            if winners[cell.id] == (cell.started_at, cell.key) and is_folder(logs.parent):
                 # The logs are a help to people; results do not depend on them.
-                with suppress(OSError, shutil.Error):
-                    shutil.copytree(logs, target / "cells" / cell.id, dirs_exist_ok=True)
+                with suppress(OSError):
+                    copy_regular(logs, target / "cells" / cell.id)
     return merged

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from harness.report.base import (
 )
 from harness.report.registry import find
 from harness.results.load import load
+from harness.results.regular import is_folder, open_regular
 
 CONTENTS: Final = "contents.txt"
 """The file of a written folder that lists the others: what may be removed the next time."""
@@ -152,11 +154,13 @@ class CellFolders:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "cells"
-        try:
-            # One look, since most documents that are published have no such folders.
-            self._cells = frozenset(os.listdir(self._folder))  # noqa: PTH208
-        except OSError:
-            self._cells = frozenset()
+        self._cells: frozenset[str] = frozenset()
+        # One look, since most documents that are published have no such folders; a link is none.
+        with suppress(OSError):
+            if is_folder(self._folder):
+                with os.scandir(self._folder) as found:
+                    own = (one.name for one in found if one.is_dir(follow_symlinks=False))
+                    self._cells = frozenset(own)
 
     def of(self, cell: str, most: int) -> tuple[Log, ...]:
         """Return the texts of a cell, of each at most ``most`` bytes; none where it has none."""
@@ -169,10 +173,10 @@ class CellFolders:
 def _text(file: Path, name: str, most: int) -> Log | None:
     """Return a text, its head and its tail where it is longer; ``None`` where it is not there."""
     try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
             if size <= most:
-                return Log(name=name, text=_decoded(stream.read()), size=size)
+                return Log(name=name, text=_decoded(stream.read(most)), size=size)
             head = _decoded(stream.read(most // 2))
             stream.seek(size - most // 2)
             tail = _decoded(stream.read(most // 2))

@@ -22,12 +22,15 @@ from harness.resolve.cuda import exactly
 from harness.resolve.frameworks import CPU, request
 from harness.resolve.uv import WHEELS_ONLY
 from harness.results.load import load
+from harness.results.regular import read_regular
 from harness.workflow.registry import paths
 from harness.workflow.why import Account, account
 
 _KNOWN_AXES: Final = frozenset(Axes.__struct_fields__)
 _DISTRIBUTIONS: Final = {"tensorflow": "tensorflow-cpu"}
 """What the module's package is called, where that is not its name, without CUDA."""
+_LARGEST: Final = 4 * 2**20
+"""Bytes that are read of a file of a cell; a request or a lock has some thousand."""
 _EXAMPLE: Final = re.compile(r"the example ([\w-]+) (fails even as corrected)?")
 
 
@@ -130,7 +133,7 @@ def _python(folder: Path, record: CellRecord, control: CellRecord | None) -> str
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(file.read_bytes())
+        found = msgspec.json.decode(read_regular(file, _LARGEST))
     except (OSError, msgspec.MsgspecError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -163,8 +166,9 @@ def _lock(
 
 def _text(folder: Path, cell: str) -> str | None:
     try:
-        return (folder / "cells" / cell / "requirements.lock").read_text(encoding="utf-8")
-    except OSError:
+        file = folder / "cells" / cell / "requirements.lock"
+        return read_regular(file, _LARGEST).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
         return None
 
 

@@ -22,6 +22,7 @@ from harness.model.environment import SourceTree, Store
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
+from harness.results.regular import read_regular
 from harness.workflow.bridges import tree_of
 from harness.workflow.changing import Changed
 from harness.workflow.display import Display
@@ -31,6 +32,8 @@ from harness.workflow.measuring import refused
 from harness.workflow.preparing import Preparation
 from harness.workflow.scheduler import Scheduler, Task
 
+_LARGEST = 2**20
+"""Bytes that are read of a script; one has some thousand."""
 CONTROL = "-control"
 """What the folder of a control's logs ends with."""
 
@@ -88,7 +91,8 @@ class Bench:
         scripts = list((self._around.results / "cells" / cell).glob("command*.sh"))
         if not scripts:
             return None
-        lines = "\n".join(one.read_text("utf-8", errors="replace") for one in scripts).splitlines()
+        texts = (read_regular(one, _LARGEST).decode("utf-8", "replace") for one in scripts)
+        lines = "\n".join(texts).splitlines()
         words = (line.partition("=")[0].removeprefix("export ") for line in lines)
         return frozenset(word for word in words if word.isidentifier())
 

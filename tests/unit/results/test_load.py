@@ -249,3 +249,16 @@ def test_encoding_keeps_the_keys_that_others_read(make_document, make_record):
     assert {"schema", "matrix", "machine", "cells", "planned"} <= set(document)
     keys = "id axes status phase cause message wall_s max_rss_mb identity probes"
     assert set(keys.split()) <= set(document["cells"][0])
+
+
+@pytest.mark.parametrize("field", ["planned", "others"])
+def test_a_name_that_leads_elsewhere_is_refused_wherever_it_stands(
+    tmp_path, make_document, make_record, field
+):
+    save(make_document(make_record("a")), tmp_path)
+    document = json.loads((tmp_path / DOCUMENT).read_text())
+    other = {"id": "../../x", "axes": {}}
+    document[field] = [*document[field], other["id"] if field == "planned" else other]
+    (tmp_path / DOCUMENT).write_text(json.dumps(document))
+    with pytest.raises(FileFault, match=r"'\.\./\.\./x' is the name of no cell"):
+        load(tmp_path)
