@@ -15,6 +15,7 @@ from harness.matrix.fields import OPEN_TABLES, PACKAGE_NAME, PIN, TABLES, Field
 from harness.matrix.frameworks import parse_framework
 from harness.matrix.model import AXES, Asked, Block, Exclusion, Matrix
 from harness.matrix.words import read_word
+from harness.model.cell import is_folder_name
 from harness.nodes import Reader, did_you_mean, read_document
 from harness.query import check_pattern
 
@@ -75,8 +76,15 @@ class _Loader:
                 nodes["exclude"], "'exclude' takes cells out of 'axes', which is not there"
             )
         plain = {key: value for key, (_, value) in values.items()}
+        name = plain.get("matrix", stem or "matrix")
+        if not is_folder_name(name):
+            # Results lie in a folder of this name, and nothing else says where.
+            raise self.read.fault(
+                values["matrix"][0] if "matrix" in values else root,
+                f"the name {name[:80]!r} cannot be that of a folder; write letters, digits and '-'",
+            )
         return Matrix(
-            name=plain.get("matrix", stem),
+            name=name,
             source=self.source,
             question=plain.get("question"),
             product=product,
