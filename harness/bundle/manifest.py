@@ -11,11 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import FileFault
-from harness.model.cell import Plan, cell_id
+from harness.model.cell import Plan, cell_id, is_folder_name
 from harness.workflow.preparing import Prepared
 
 HERE: Final = "{bundle}"
 """Stands for the folder that a bundle is unpacked into."""
+_DEPTH: Final = 3
+"""``ENVIRONMENT/bin/python``: what is done to an environment is done to a folder of its own."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +105,8 @@ def decode(text: bytes, file: str, folder: Path) -> Manifest:
         manifest = msgspec.json.decode(text, type=Manifest, dec_hook=path)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise FileFault(file, f"the manifest of this bundle is none: {error}") from None
-    for cell in manifest.plan.cells:
-        # The name becomes that of a folder.
-        if cell.id != cell_id(cell.axes):
-            raise FileFault(file, f"the cell {cell.id[:100]!r} of this bundle has a wrong name")
-        if cell.id not in manifest.cells:
-            raise FileFault(file, f"this bundle has nothing for the cell {cell.id!r} of its plan")
+    _check_places(manifest, file)
+    _check_cells(manifest, file, folder)
     cells = {name: _placed(prepared, folder) for name, prepared in manifest.cells.items()}
     return msgspec.structs.replace(manifest, cells=cells)
 
@@ -119,3 +117,28 @@ def _placed(prepared: Prepared, folder: Path) -> Prepared:
         return prepared
     env = {name: value.replace(HERE, str(folder)) for name, value in prepared.r.env.items()}
     return msgspec.structs.replace(prepared, r=msgspec.structs.replace(prepared.r, env=env))
+
+
+def _check_places(manifest: Manifest, file: str) -> None:
+    """Raise ``FileFault`` where a text that becomes a place is none of the bundle."""
+    places = [manifest.start.python, manifest.start.site]
+    for place in (*places, *(part.folder for part in manifest.parts)):
+        if any(part in {"", ".", ".."} or "\0" in part for part in place.split("/")):
+            raise FileFault(file, f"{place[:100]!r} is no place in this bundle")
+    for name in (manifest.plan.matrix, manifest.matrix):
+        # Results lie in a folder of this name.
+        if not is_folder_name(name):
+            raise FileFault(file, f"{name[:100]!r} is the name of no matrix")
+
+
+def _check_cells(manifest: Manifest, file: str, folder: Path) -> None:
+    """Raise ``FileFault`` where a cell of the plan has a wrong name, or nothing."""
+    for cell in manifest.plan.cells:
+        # The name becomes that of a folder.
+        if cell.id != cell_id(cell.axes):
+            raise FileFault(file, f"the cell {cell.id[:100]!r} of this bundle has a wrong name")
+        if cell.id not in manifest.cells:
+            raise FileFault(file, f"this bundle has nothing for the cell {cell.id!r} of its plan")
+        python = manifest.cells[cell.id].python
+        if python is not None and len(python.executable.relative_to(folder).parts) < _DEPTH:
+            raise FileFault(file, f"the Python of {cell.id!r} is in no environment of this bundle")

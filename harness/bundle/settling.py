@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 from filelock import FileLock
@@ -14,6 +15,7 @@ from filelock import FileLock
 from harness.bundle.elf import Libraries, will_do
 from harness.bundle.manifest import Manifest
 from harness.bundle.moving import LIBRARIES
+from harness.errors import MachineFault
 from harness.provision.process import run
 
 _SETTLED: Final = ".settled"
@@ -21,6 +23,8 @@ _SPARE: Final = "spare"
 """Folder of libraries for which the machine has others that will do."""
 _PLACES: Final = re.compile(r"'(LIBDIR|LIBPL)': '[^'\n]*'")
 _PATIENCE_S: Final = 900.0
+_IN_USE: Final[list[IO[bytes]]] = []
+"""Bundles that this process runs cells from: held until it ends, however that is."""
 
 
 class _Stamp(msgspec.Struct, frozen=True):
@@ -37,12 +41,27 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
     Environments are told where their Python is, and Pythons where their library is.  Where the
     machine has a shared library that can do all that the bundle's can, the machine's is used:
     its Python may need what only that has.  Modules of Python are compiled.
+
+    Raises
+    ------
+    MachineFault
+        On another machine that shares this folder, cells run that need it as it is.
     """
     stamp = msgspec.json.encode(_stamp(folder))
     marker = folder / _SETTLED
     with FileLock(folder / ".settling"):
+        use = (folder / ".in-use").open("ab")
+        _IN_USE.append(use)
         if marker.is_file() and marker.read_bytes() == stamp:
+            fcntl.flock(use, fcntl.LOCK_SH)
             return
+        try:
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MachineFault(
+                f"{folder}: a run on a machine with another system uses this bundle, whose "
+                "libraries would change under it; set HARNESS_CACHE to a folder of this machine's"
+            ) from None
         # A run that was cut short left nothing that looks whole.
         marker.unlink(missing_ok=True)
         notify("making the bundle ready for this machine, once")
@@ -54,6 +73,7 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
                 _tell_where(place)
         _join_environments(folder, manifest)
         marker.write_bytes(stamp)
+        fcntl.flock(use, fcntl.LOCK_SH)
 
 
 def _stamp(folder: Path) -> _Stamp:

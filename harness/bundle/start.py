@@ -36,6 +36,10 @@ LONGEST = 1000
 """Characters of the name of a file in it, or of what a link leads to."""
 _HEADERS = 4096
 """Bytes of the archive for each file beside its content, at most."""
+_LONGEST_HEADER = 1 << 16
+"""Bytes of a header of the archive that holds a name or attributes, which is read at once."""
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""Of other kinds of members, Python unpacks more than it is asked for."""
 _PIECE = 1 << 20
 _FAULTS = (
     OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError,
@@ -62,6 +66,9 @@ def read_manifest(file: str) -> tuple[bytes, dict[str, Any]]:
             names = bundle.namelist()
             if names.count(MANIFEST) != 1 or names.count(PAYLOAD) != 1:
                 raise Refused("it is no bundle: make one with `harness bundle`")
+            kinds = {bundle.getinfo(name).compress_type for name in (MANIFEST, PAYLOAD)}
+            if not kinds <= _PACKED:
+                raise Refused("it is packed in a way that no bundle is")
             with bundle.open(MANIFEST) as member:
                 text = member.read(MOST_MANIFEST + 1)
         if len(text) > MOST_MANIFEST:
@@ -124,7 +131,7 @@ def unpack(file: str, folder: str) -> int:
         with _opened(bundle) as packed:
             try:
                 stream = _Unpacked(packed, payload["unpacked"], payload["files"])
-                archive = tarfile.open(fileobj=stream, mode="r|")  # type: ignore[call-overload]  # noqa: SIM115
+                archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)  # type: ignore[call-overload]  # noqa: SIM115
             except _FAULTS as error:
                 raise Refused(f"it cannot be unpacked: {error}") from None
             with archive:
@@ -154,6 +161,15 @@ def _check_digest(bundle: zipfile.ZipFile, payload: dict[str, Any]) -> None:
                 raise Refused("its content is larger than its manifest says")
     if size != payload["size"] or digest.hexdigest() != payload["sha256"]:
         raise Refused("its content is not what its manifest says: it is damaged or was changed")
+
+
+class _Header(tarfile.TarInfo):
+    """What stands before a file; one that is read at once may not be as large as it likes."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.size > _LONGEST_HEADER and self.type not in tarfile.REGULAR_TYPES:
+            raise Refused("it has a header that is too long")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class _Unpacked:
@@ -264,8 +280,16 @@ class _Writer:
                 target.write(piece)
                 left -= len(piece)
         self.written += member.size
-        # Compiled modules say of which second their source is.
-        os.utime(path, (max(0, min(int(member.mtime), 2**32)),) * 2)
+        # Compiled modules say of which second their source is. It is read now, and those who
+        # clean a disk of what nobody reads go by that.
+        os.utime(path, (time.time(), max(0, min(int(member.mtime), 2**32))))
+
+
+def _inside(folder: str, place: str) -> str:
+    parts = place.split("/")
+    if not _is_plain(parts):
+        raise Refused("it would start what is not in it")
+    return os.path.join(folder, *parts)
 
 
 def _is_plain(parts: list[str]) -> bool:
@@ -330,9 +354,7 @@ def main(arguments: list[str]) -> int:
     file = os.path.abspath(sys.argv[0])
     try:
         folder, said = _brought(file, store_folder(dict(os.environ)))
-        begin = said["start"]
-        python = os.path.join(folder, begin["python"])
-        site = os.path.join(folder, begin["site"])
+        python, site = (_inside(folder, said["start"][name]) for name in ("python", "site"))
     except Refused as error:
         sys.stderr.write(f"harness: {file}: {error}\n")
         return 2
@@ -345,7 +367,7 @@ def main(arguments: list[str]) -> int:
             "yours with room\n"
         )
         return 4
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         sys.stderr.write(f"harness: {file}: its manifest does not say what to start\n")
         return 2
     why_not = _why_not_here(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import __version__
 from harness.bundle import start
 from harness.bundle.manifest import Manifest, decode
 from harness.bundle.settling import settle
@@ -25,6 +27,7 @@ from harness.provision.linkage import release_parts
 from harness.provision.store import FolderStore, default_root
 from harness.results.machine import this_machine
 from harness.workflow.preparing import Preparation, Prepared, Refusal
+from harness.workflow.registry import names
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +128,37 @@ def open_bundle(file: Path, *, notify: Callable[[str], None]) -> Opened:
     key = start.key_of(text)
     store = FolderStore(default_root(), notify=notify)
     manifest = decode(text, str(file), store.root / "bundle" / key)
+    _check_known(manifest, file)
     folder = store.ensure(
         "bundle", key, partial(_unpack, file), description=f"bundle of {manifest.matrix}"
     )
-    settle(folder, manifest, notify)
+    try:
+        settle(folder, manifest, notify)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        if error.errno == errno.ENOENT:
+            missing = f"it lacks {error.filename}, which its manifest names"
+            raise FileFault(str(file), missing) from None
+        raise MachineFault(
+            f"{folder}: the bundle cannot be made ready ({reason}); free space, or set "
+            "HARNESS_CACHE to a folder of yours with room"
+        ) from None
     return Opened(folder=folder, manifest=manifest)
+
+
+def _check_known(manifest: Manifest, file: Path) -> None:
+    """Raise ``FileFault`` where cells need a path or a probe that this harness has not."""
+    known = {what: names(f"harness.{what}s") for what in ("path", "probe")}
+    for cell in manifest.plan.cells:
+        asked = [("path", cell.axes.path), *(("probe", name) for name in cell.probes)]
+        for what, name in asked:
+            if name not in known[what]:
+                raise FileFault(
+                    str(file),
+                    f"it was made with harness {manifest.harness[:40]}, and {cell.id} needs the "
+                    f"{what} {name[:60]!r}, which this one ({__version__}) does not have; install "
+                    "what brings it",
+                )
 
 
 def plan_of(

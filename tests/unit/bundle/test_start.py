@@ -137,6 +137,37 @@ def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path, inside):
         start.unpack(file, str(inside))
 
 
+def test_a_header_that_is_read_at_once_may_not_be_large(tmp_path, inside):
+    """Python's tarfile reads the header of a long name whole, whatever its size."""
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 20_000_000
+    long = member.tobuf(tarfile.GNU_FORMAT) + bytes(member.size)
+    packed = lzma.compress(long + bytes(20_000_000 % 512) + bytes(1024))
+    digest = {"size": len(packed), "sha256": sha256(packed).hexdigest(), "unpacked": 10**9}
+    file = bundle(tmp_path, entry("a"), **digest)
+    rewritten(file, {start.PAYLOAD: packed})
+    with pytest.raises(start.Refused, match="a header that is too long"):
+        start.unpack(file, str(inside))
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("name", [start.MANIFEST, start.PAYLOAD])
+def test_members_that_python_unpacks_whole_are_refused(tmp_path, inside, name, kind):
+    file = bundle(tmp_path, entry("a"))
+    rewritten(file, {}, {name: kind})
+    with pytest.raises(start.Refused, match="packed in a way"):
+        start.unpack(file, str(inside))
+
+
+def rewritten(file: str, texts: dict[str, bytes], kinds: dict[str, int] | None = None) -> None:
+    """Write a bundle anew with other members, or members packed otherwise."""
+    with zipfile.ZipFile(file) as made:
+        members = {name: made.read(name) for name in made.namelist()}
+    with zipfile.ZipFile(file, "w") as made:
+        for name, text in {**members, **texts}.items():
+            made.writestr(name, text, compress_type=(kinds or {}).get(name, zipfile.ZIP_STORED))
+
+
 def test_what_the_disk_cannot_hold_is_said_before_anything_is_written(tmp_path, inside):
     with pytest.raises(start.NoRoom, match="there is room for"):
         start.unpack(bundle(tmp_path, entry("a"), unpacked=2**60), str(inside))
@@ -246,6 +277,9 @@ def test_it_starts_the_python_that_is_in_it(tmp_path):
         ({"start": {"python": "p", "site": "s", "libc": "99.1"}}, 4, "need the GNU C library 99.1"),
         ({"machine": "s390x Linux", "start": {"python": "p", "site": "s"}}, 4, "are for s390x"),
         ({"start": {"python": "none", "site": "s"}}, 4, "cannot be started"),
+        ({"start": {"python": "/bin/sh", "site": "s"}}, 2, "would start what is not in it"),
+        ({"start": {"python": "p", "site": "../s"}}, 2, "would start what is not in it"),
+        ({"start": {"python": 1, "site": "s"}}, 2, "does not say what to start"),
         ({}, 2, "does not say what to start"),
         ({"schema": 99}, 2, "newer harness"),
     ],

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.bundle import using
+from harness.bundle import settling, using
 from harness.bundle.manifest import HERE, Manifest, Part, Payload, Start, decode, encode
+from harness.bundle.settling import settle
 from harness.bundle.system import SystemPython, system_python
 from harness.bundle.using import FromBundle, Opened, plan_of, preparation_of
 from harness.cli import run
-from harness.errors import FileFault, UsageError
+from harness.errors import FileFault, MachineFault, UsageError
 from harness.model.cell import Axes, Cell, Framework, Plan, cell_id
 from harness.model.environment import Interpreter, Lock, PythonEnvironment, RToolchain
 from harness.model.status import Phase, Status
@@ -102,6 +103,72 @@ def test_a_cell_with_the_name_of_another_folder_is_refused():
     plan = msgspec.structs.replace(found.plan, cells=(cell,))
     with pytest.raises(FileFault, match="has a wrong name"):
         decode(encode(msgspec.structs.replace(found, plan=plan)), "x.pyz", Path("/b"))
+
+
+@pytest.mark.parametrize("place", ["/home/me/miniconda3", "../x", "r/../../x", "", "r//0", "."])
+def test_a_part_that_lies_elsewhere_is_refused(place):
+    found = manifest()
+    parts = (msgspec.structs.replace(found.parts[0], folder=place),)
+    with pytest.raises(FileFault, match="no place in this bundle"):
+        decode(encode(msgspec.structs.replace(found, parts=parts)), "x.pyz", Path("/b"))
+    for field in ("python", "site"):
+        begin = msgspec.structs.replace(found.start, **{field: place})
+        with pytest.raises(FileFault, match="no place in this bundle"):
+            decode(encode(msgspec.structs.replace(found, start=begin)), "x.pyz", Path("/b"))
+
+
+@pytest.mark.parametrize("name", ["../../reports/smoke", "/srv/data", "", "a\0b", ".."])
+def test_results_lie_in_a_folder_of_the_matrix_name_and_nowhere_else(name):
+    found = manifest()
+    plan = msgspec.structs.replace(found.plan, matrix=name)
+    with pytest.raises(FileFault, match="the name of no matrix"):
+        decode(encode(msgspec.structs.replace(found, plan=plan)), "x.pyz", Path("/b"))
+
+
+@pytest.mark.parametrize("place", [HERE, f"{HERE}/python", f"{HERE}/bin/python"])
+def test_an_environment_has_a_folder_of_its_own(place):
+    python = msgspec.structs.replace(environment(), executable=Path(place))
+    inside = msgspec.structs.replace(
+        python.interpreter, executable=Path(f"{HERE}/p/bin/python"), prefix=Path(f"{HERE}/p")
+    )
+    python = msgspec.structs.replace(python, interpreter=inside)
+    text = encode(manifest(prepared=Prepared(python=python)))
+    if place.count("/") == 2:
+        text = text.replace(b"{bundle}/bin/python", b"{bundle}/e/bin/python")
+        assert decode(text, "x.pyz", Path("/b"))
+        return
+    with pytest.raises(FileFault, match="in no environment of this bundle"):
+        decode(text, "x.pyz", Path("/b"))
+
+
+def test_a_bundle_of_a_path_that_is_not_installed_is_named(tmp_path):
+    cell = manifest().plan.cells[0]
+    for changed, said in (
+        (
+            msgspec.structs.replace(cell, axes=msgspec.structs.replace(cell.axes, path="julia")),
+            "path",
+        ),
+        (msgspec.structs.replace(cell, probes=("warp",)), "probe"),
+    ):
+        plan = msgspec.structs.replace(manifest().plan, cells=(changed,))
+        found = msgspec.structs.replace(manifest(), plan=plan)
+        with pytest.raises(FileFault, match=f"needs the {said} '(julia|warp)', which this one"):
+            using._check_known(found, tmp_path / "x.pyz")
+
+
+def test_a_bundle_is_not_changed_under_a_run_on_another_system(tmp_path):
+    """A cache on a shared disk, and two machines of which each would choose other libraries."""
+    found = msgspec.structs.replace(manifest(), cells={}, parts=())
+    settle(tmp_path, found, print)
+    settle(tmp_path, found, print)
+    (tmp_path / ".settled").write_bytes(b"of another system")
+    with pytest.raises(MachineFault, match="set HARNESS_CACHE to a folder of this machine"):
+        settle(tmp_path, found, print)
+    assert (tmp_path / ".settled").read_bytes() == b"of another system"
+    while settling._IN_USE:
+        settling._IN_USE.pop().close()
+    settle(tmp_path, found, print)
+    assert (tmp_path / ".settled").read_bytes() != b"of another system"
 
 
 def test_a_cell_without_anything_is_refused():
