@@ -65,10 +65,11 @@ def command(
     A control is the native cell in the same Python environment as another cell; one that the
     matrix does not list is added, and marked as such.
 
-    With --resolve, uv's resolver is asked about every cell, and nothing is installed; `github`
-    leaves out the cells that cannot exist.  The exit code is 3 where nothing is known of a cell,
-    because the package index is out of reach.  --cover asks, too, and lists a few cells in which
-    all values of the axes meet that can meet.
+    With --resolve, uv's resolver is asked about every cell, and nothing is installed; to learn
+    what a package needs that comes as source alone, uv runs its build.  `github` leaves out the
+    cells that cannot exist.  The exit code is 3 where nothing is known of a cell, because the
+    package index is out of reach.  --cover asks, too, and lists a few cells in which all values
+    of the axes meet that can meet.
     """
     from harness.cli import coverage
     from harness.workflow.planning import make_plan

@@ -54,6 +54,35 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _LEAKS}
 
 
+_PASSED_ON: Final = frozenset(
+    {
+        *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
+        # What uv reaches an index with, a proxy's password among it.
+        *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+        *("all_proxy", "http_proxy", "https_proxy", "no_proxy"),
+        *("CURL_CA_BUNDLE", "NETRC", "REQUESTS_CA_BUNDLE"),
+        *("SSL_CERT_DIR", "SSL_CERT_FILE", "SSL_CLIENT_CERT"),
+        # What a compiler is told.
+        *("AR", "CC", "CFLAGS", "CPATH", "CPPFLAGS", "CXX", "CXXFLAGS", "FC", "LD", "LDFLAGS"),
+        *("LIBRARY_PATH", "MAKEFLAGS", "PKG_CONFIG_PATH", "SOURCE_DATE_EPOCH"),
+    }
+)
+_FAMILIES_PASSED_ON: Final = ("LC_", "RUST", "UV_", "XDG_")
+
+
+def installers_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of ``environ`` the installer of packages gets: an allow list.
+
+    A package that comes as source runs its own code when it is built or asked what it needs, and
+    a matrix may name any package.  So no token, key or socket of the caller's is there.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _LEAKS and (name in _PASSED_ON or name.startswith(_FAMILIES_PASSED_ON))
+    }
+
+
 def package_sources(
     environ: Mapping[str, str] | None = None,
     *,
@@ -61,7 +90,8 @@ def package_sources(
 ) -> PackageSources:
     """Read pip's configuration as pip would, and say it in uv's words.
 
-    The caller's own ``UV_*`` variables win over what pip is configured with.
+    The caller's own ``UV_*`` variables win over what pip is configured with.  Of the others,
+    the installer gets those of ``installers_environment``.
 
     Parameters
     ----------
@@ -72,7 +102,7 @@ def package_sources(
     """
     environ = os.environ if environ is None else environ
     settings = pip_settings(environ, config_files(environ) if files is None else files)
-    env = clean_environment(environ)
+    env = installers_environment(environ)
     options: list[str] = []
     links, notes = _find_links(_words(settings.get("find-links")))
     if not env.get("UV_FIND_LINKS"):

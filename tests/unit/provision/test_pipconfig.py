@@ -99,6 +99,16 @@ def test_what_ties_to_the_callers_python_does_not_leak(name: str) -> None:
     assert name not in package_sources({name: "x", "HOME": "/h"}, files=()).env
 
 
+@pytest.mark.parametrize(
+    "name", ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", "PIP_INDEX_URL", "R_HOME"]
+)
+def test_a_package_that_is_built_sees_no_secret_of_the_callers(name: str) -> None:
+    given = {name: "https://me:secret@one.test", "HOME": "/h", "CC": "gcc", "LC_ALL": "C"}
+    env = package_sources(given, files=()).env
+    assert name not in env
+    assert (env["HOME"], env["CC"], env["LC_ALL"]) == ("/h", "gcc", "C")
+
+
 def test_the_digest_changes_with_what_the_answer_depends_on(tmp_path: Path) -> None:
     def digest(environ: dict[str, str]) -> str:
         return package_sources({"HOME": str(tmp_path), **environ}, files=()).digest
