@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -88,10 +89,12 @@ class Bench:
 
     def variables(self, cell: str) -> frozenset[str] | None:
         """Return the names of the variables that a cell was run with, as its logs say."""
-        scripts = list((self._around.results / "cells" / cell).glob("command*.sh"))
-        if not scripts:
+        texts = []
+        for script in (self._around.results / "cells" / cell).glob("command*.sh"):
+            with suppress(OSError):
+                texts.append(read_regular(script, _LARGEST).decode("utf-8", "replace"))
+        if not texts:
             return None
-        texts = (read_regular(one, _LARGEST).decode("utf-8", "replace") for one in scripts)
         lines = "\n".join(texts).splitlines()
         words = (line.partition("=")[0].removeprefix("export ") for line in lines)
         return frozenset(word for word in words if word.isidentifier())
