@@ -12,7 +12,9 @@ arguments=("$MATRIX" --results "$RESULTS" --again "${AGAIN:-2}")
 [[ -z ${CRAN:-} ]] || arguments+=(--cran "$CRAN")
 status=0
 if [[ -n ${BRIDGE:-} ]]; then
-    harness gate "${arguments[@]}" --bridge "$BRIDGE" --base "${BASE:-released}" || status=$?
+    base=$("$(dirname "${BASH_SOURCE[0]}")/base.sh")
+    echo "held against: $base"
+    harness gate "${arguments[@]}" --bridge "$BRIDGE" --base "$base" || status=$?
 else
     harness run "${arguments[@]}" || status=$?
 fi

@@ -2,6 +2,8 @@
 # Prints the job matrix: MATRIX in SHARDS, with what BRIDGE and WHERE select.
 set -euo pipefail
 
+"$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
 # A file of the caller's, or the name of one of the harness's own.
 [[ -e $MATRIX ]] || MATRIX=${HARNESS_MATRICES:?}/$MATRIX.yaml
 arguments=("$MATRIX" --format github --shards "${SHARDS:-1}")

@@ -24,6 +24,12 @@ if ((${#missing[@]})); then
         "${missing[@]}"
 fi
 
+# In a container, the checkout belongs to another user, and git reads it for nobody else.
+if [[ -n ${GITHUB_WORKSPACE:-} ]] &&
+    ! git config --global --get-all safe.directory | grep -qxF "$GITHUB_WORKSPACE"; then
+    git config --global --add safe.directory "$GITHUB_WORKSPACE"
+fi
+
 # Ubuntu keeps programs without root's rights from making namespaces.
 restricted=/proc/sys/kernel/apparmor_restrict_unprivileged_userns
 if ((EUID != 0)) && [[ -r $restricted && $(<"$restricted") == 1 ]]; then

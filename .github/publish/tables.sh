@@ -6,10 +6,7 @@ set -euo pipefail
 SITE=${SITE:-https://${GITHUB_REPOSITORY%%/*}.github.io/${GITHUB_REPOSITORY#*/}/}
 shopt -s nullglob
 
-folders=()
-for folder in "$PARTS"/*; do
-    [[ -e $folder/results.json || -e $folder/journal.jsonl ]] && folders+=("$folder")
-done
+mapfile -t folders < <("$(dirname "${BASH_SOURCE[0]}")/../gate/parts.sh")
 if ((!${#folders[@]})); then
     echo "::error title=nothing was measured::no job left any results"
     exit 3

@@ -90,6 +90,15 @@ def test_parts_are_merged_and_what_changed_is_told(step: Publishing) -> None:
     assert step.kept()[0] == "20261114T000000Z.json.gz"
 
 
+def test_a_single_part_lies_in_no_folder_of_its_own(step: Publishing) -> None:
+    """As download-artifact unpacks it where there is one."""
+    step.put("parts", NEW)
+    (step.folder / "parts" / "cells").mkdir()
+    ran = step.make()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 cell" in step.said("GITHUB_STEP_SUMMARY")
+
+
 def test_only_the_newest_are_carried_on(step: Publishing) -> None:
     step.put("parts/1", NEW)
     step.pretend()

@@ -1,0 +1,111 @@
+"""The workflows and the action: what one job hands to another, and what their page says of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+GITHUB = Path(__file__).parents[3] / ".github"
+PAGE = GITHUB.parent / "docs" / "how-to" / "gate-a-bridge.md"
+ACTION = GITHUB / "actions" / "gate" / "action.yml"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+UPLOAD = "actions/upload-artifact@"
+DOWNLOAD = "actions/download-artifact@"
+
+
+def read(file: Path) -> dict[Any, Any]:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def jobs(file: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the steps of each job; an action has those of one."""
+    document = read(file)
+    if "runs" in document:
+        yield document["runs"]["steps"]
+    for job in document.get("jobs", {}).values():
+        yield job["steps"]
+
+
+def measures(step: dict[str, Any]) -> bool:
+    return bool(re.search(r"gate/cells\.sh|nox -s matrix", step.get("run", "")))
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, ACTION], ids=lambda file: file.name)
+def test_what_was_measured_is_kept_however_the_job_ends(file: Path) -> None:
+    """A job that runs past its time counts as cancelled, and one step that fails skips others."""
+    for steps in jobs(file):
+        kept = [step for step in steps if step.get("uses", "").startswith(UPLOAD)]
+        if any(map(measures, steps)):
+            assert kept
+            assert {step.get("if") for step in kept} == {"${{ always() }}"}
+        assert not [step for step in kept if "cancelled" in step.get("if", "")]
+
+
+@pytest.mark.parametrize(
+    "file", [GITHUB / "workflows" / "gate.yml", GITHUB / "workflows" / "publish.yml", ACTION],
+    ids=lambda file: file.name,
+)  # fmt: skip
+def test_artefacts_are_named_before_anything_can_fail(file: Path) -> None:
+    """Parts that failed alike would else all have the same name, and one of them would be kept."""
+    for steps in jobs(file):
+        names = [n for n, step in enumerate(steps) if step.get("id") == "names"]
+        used = [n for n, step in enumerate(steps) if "steps.names." in str(step)]
+        runs = [n for n, step in enumerate(steps) if "gate/" in step.get("run", "")]
+        assert not used or runs[0] == names[0] < used[0]
+        for step in steps:
+            if step.get("uses", "").startswith(DOWNLOAD):
+                assert step["with"]["pattern"] == "${{ steps.names.outputs.parts }}"
+        if any(map(measures, steps)):
+            (kept,) = (step for step in steps if step.get("uses", "").startswith(UPLOAD))
+            assert kept["with"]["name"].startswith("${{ steps.names.outputs.")
+
+
+def test_each_gate_of_a_workflow_has_its_name_everywhere() -> None:
+    gate = read(GITHUB / "workflows" / "gate.yml")
+    assert gate["env"]["NAME"] == "${{ inputs.name }}"
+    for steps in jobs(GITHUB / "workflows" / "gate.yml"):
+        (step,) = (step for step in steps if step.get("id") == "names")
+        assert step["run"].endswith("gate/names.sh")
+    (steps,) = jobs(ACTION)
+    assert steps[0]["env"] == {"NAME": "${{ inputs.name }}"}
+
+
+def test_the_scripts_are_told_what_they_need_for_a_base() -> None:
+    """No default here: it depends on what the bridge names, which base.sh looks at."""
+    pull = "${{ github.event.pull_request.base.sha }}"
+    gate = read(GITHUB / "workflows" / "gate.yml")
+    assert (gate["env"]["BASE"], gate["env"]["PULL_BASE"]) == ("${{ inputs.base }}", pull)
+    (steps,) = jobs(ACTION)
+    (cells,) = (step for step in steps if measures(step))
+    assert (cells["env"]["BASE"], cells["env"]["PULL_BASE"]) == ("${{ inputs.base }}", pull)
+    assert read(ACTION)["inputs"]["base"]["default"] == ""
+    for steps in jobs(GITHUB / "workflows" / "gate.yml"):
+        if any(map(measures, steps)):
+            own = next(step for step in steps if "actions/checkout@" in step.get("uses", ""))
+            assert own["with"]["fetch-depth"] == 0
+
+
+def test_the_verdict_knows_how_the_cells_ended() -> None:
+    verdict = read(GITHUB / "workflows" / "gate.yml")["jobs"]["verdict"]
+    (step,) = (step for step in verdict["steps"] if "verdict.sh" in step.get("run", ""))
+    assert step["env"]["CELLS"] == "${{ needs.cells.result }}"
+
+
+def test_the_action_reads_the_list_before_the_cells() -> None:
+    (steps,) = jobs(ACTION)
+    runs = [Path(step.get("run", "").strip("'\"")).name for step in steps]
+    assert runs.index("setup.sh") < runs.index("expect.sh") < runs.index("cells.sh")
+
+
+def test_the_page_has_every_input() -> None:
+    said = set(re.findall(r"^\| `([a-z]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    # YAML 1.1 reads the key `on` as true.
+    assert said == set(read(GITHUB / "workflows" / "gate.yml")[True]["workflow_call"]["inputs"])
+    assert said - set(read(ACTION)["inputs"]) == {"shards"}
