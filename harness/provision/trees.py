@@ -41,8 +41,15 @@ _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPILED: Final = frozenset({".o", ".so", ".pyc", ".egg-info"})
 """What a folder keeps that was built once: objects of another R or Python would be linked."""
 _NOT_SOURCE: Final = frozenset(
-    {".git", ".hg", ".svn", ".Rproj.user", "__pycache__", ".venv", ".tox", ".nox"}
+    {
+        *(".git", ".hg", ".svn", ".Rproj.user", "__pycache__", ".venv", ".tox", ".nox"),
+        # What the harness itself keeps where it is run, and where a workflow puts it.
+        *(".harness", ".harness-itself"),
+    }
 )
+_JOURNAL: Final = "journal.jsonl"
+_EVENT: Final = b'{"event":"'
+"""What a journal of the harness begins with: a folder that has one is no source, and grows."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{4,40}")
 _HOST: Final = re.compile(r"[a-z][a-z0-9+.\-]*://[^/]*|[^/@:]+@[^/:]+:", re.IGNORECASE)
 """What comes before the path in an address, as a URL has it or ssh (``git@host:``)."""
@@ -101,9 +108,21 @@ def bring(place: str, *, store: Store, notify: Callable[[str], None]) -> Brought
     return Brought(folder=folder / _TREE, digest=digest, origin=origin, commit=commit)
 
 
-def ignored(_folder: str, names: Iterable[str]) -> set[str]:
+def ignored(folder: str, names: Iterable[str]) -> set[str]:
     """Return those of ``names`` that are no source: for ``shutil.copytree``."""
-    return {name for name in names if name in _NOT_SOURCE or Path(name).suffix in _COMPILED}
+    return {
+        name
+        for name in names
+        if name in _NOT_SOURCE or Path(name).suffix in _COMPILED or _has_results(Path(folder, name))
+    }
+
+
+def _has_results(folder: Path) -> bool:
+    try:
+        with (folder / _JOURNAL).open("rb") as stream:
+            return stream.read(len(_EVENT)) == _EVENT
+    except OSError:
+        return False
 
 
 def digest_of(place: Path) -> str:
@@ -246,9 +265,15 @@ def _checkout(folder: Path, ref: str, copy: Path) -> str:
     prefix = _git("-C", folder, "rev-parse", "--show-prefix")
     if not prefix.ok:
         raise UsageError(f"{folder} is no git repository, so it has no '{ref}': {prefix.tail(1)}")
-    found = _git("-C", folder, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    verify = ("-C", folder, "rev-parse", "--verify", "--end-of-options")
+    found = _git(*verify, f"{ref}^{{commit}}")
     if not found.ok:
-        raise UsageError(f"the git repository {folder} has no '{ref}': {_plain(found)}")
+        # A CI service checks out one branch, and the others are there as its origin's alone; HEAD
+        # is of the checkout, and no other one is meant.
+        other = _git(*verify, f"refs/remotes/origin/{ref}^{{commit}}")
+        if not other.ok or ref.startswith("HEAD"):
+            raise UsageError(f"the git repository {folder} has no '{ref}': {_plain(found)}")
+        found = other
     commit = found.stdout.strip()
     with tempfile.TemporaryDirectory(prefix="harness-git-") as name:
         clone = Path(name) / "clone"

@@ -76,6 +76,21 @@ def test_a_folder_is_copied_as_it_is_without_what_was_compiled(brought, tree):
     assert brought(tree).digest != found.digest
 
 
+def test_results_in_a_tree_are_no_part_of_it(brought, tree):
+    """`harness gate --bridge reticulate=. --results out`: they grow while it runs."""
+    first = brought(tree)
+    for place in (".harness/results/gate", ".harness-itself", "out/head"):
+        (tree / place).mkdir(parents=True)
+    (tree / ".harness/results/gate/journal.jsonl").write_text("{}")
+    (tree / ".harness-itself/x.py").write_text("")
+    (tree / "out/head/journal.jsonl").write_text('{"event":"run-started"}\n')
+    (tree / "out/head/results.json").write_text("{}")
+    assert brought(tree) == first
+    (tree / "inst").mkdir()
+    (tree / "inst/journal.jsonl").write_text("a file of its own\n")
+    assert brought(tree).digest != first.digest
+
+
 def test_what_does_not_change_has_one_digest_and_one_copy(brought, tree):
     first = brought(tree)
     (tree / "tiny.so").write_text("built meanwhile")
@@ -118,6 +133,26 @@ def test_a_folder_within_a_repository_and_a_bare_one(brought, repository, tmp_pa
     assert sorted(p.name for p in brought(f"{repository / 'R'}@old").folder.iterdir()) == ["tiny.R"]
     git(tmp_path, "clone", "--quiet", "--bare", str(repository), "bare.git")
     assert code(brought(f"{tmp_path / 'bare.git'}@old")) == "one <- 1\n"
+
+
+def test_a_branch_that_only_the_origin_has(brought, repository, tmp_path):
+    """A checkout of CI has one branch or commit by its own name, and no other."""
+    git(repository, "branch", "feature/x", "old")
+    git(tmp_path, "clone", "--quiet", str(repository), "checkout")
+    checkout = tmp_path / "checkout"
+    git(checkout, "checkout", "--quiet", "--detach", "old")
+    git(checkout, "branch", "--quiet", "-D", "main")
+    assert code(brought(f"{checkout}@main")) == "one <- 2\n"
+    assert code(brought(f"{checkout}@main~1")) == "one <- 1\n"
+    assert code(brought(f"{checkout}@feature/x")) == "one <- 1\n"
+    git(checkout, "branch", "main", "old")
+    assert code(brought(f"{checkout}@main")) == "one <- 1\n", "its own comes first"
+    git(checkout, "checkout", "--quiet", "--orphan", "new")
+    git(checkout, "commit", "--quiet", "-m", "three")
+    for ref in ("nothing", "HEAD^"):
+        with pytest.raises(UsageError) as error:
+            brought(f"{checkout}@{ref}")
+        assert f"checkout has no '{ref}': " in str(error.value)
 
 
 def test_an_address_at_a_tag_a_branch_a_whole_commit_and_a_part_of_one(brought, repository):
