@@ -4,10 +4,10 @@ A pure function of its input: neither the order of cells, nor their repetition, 
 was dealt out changes a verdict.
 """
 
-from harness.gate.align import aligned
+from harness.gate.align import aligned, side_by_side
 from harness.gate.alike import head_of, normalised
 from harness.gate.expectations import load_expectations
-from harness.gate.judge import judge, with_latency
+from harness.gate.judge import judge, with_latency, without_latency
 from harness.gate.model import Change, Expectation, Expectations, Finding, Judgement, Stale, Word
 
 __all__ = [
@@ -23,5 +23,7 @@ __all__ = [
     "judge",
     "load_expectations",
     "normalised",
+    "side_by_side",
     "with_latency",
+    "without_latency",
 ]

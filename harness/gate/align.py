@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
+from typing import Final
+
 import msgspec
 
 from harness.model.document import Results
 from harness.model.record import CellRecord
 
 Place = tuple[tuple[str, str | None], ...]
+
+_APART: Final = dt.timedelta(hours=1)
+"""What is out of reach for one run may well be for another that is no further away."""
 
 
 def place_of(axes: dict[str, str | None]) -> Place:
@@ -44,3 +51,29 @@ def aligned(baseline: Results, results: Results) -> Results:
     return msgspec.structs.replace(
         baseline, planned=tuple(found), cells=tuple(found.values()), whole={}
     )
+
+
+def side_by_side(baseline: Results, results: Results) -> bool:
+    """Say whether both were measured at the same time, as the arms of a gate are.
+
+    ``False`` where it is not known when one of them was.
+    """
+    before, now = _times(baseline), _times(results)
+    if not before or not now:
+        return False
+    return min(now) - max(before) <= _APART and min(before) - max(now) <= _APART
+
+
+def _times(results: Results) -> list[dt.datetime]:
+    said = (results.started_at, results.finished_at, *(one.started_at for one in results.cells))
+    return list(_read(text for text in said if text))
+
+
+def _read(texts: Iterable[str]) -> Iterable[dt.datetime]:
+    for text in texts:
+        try:
+            time = dt.datetime.fromisoformat(text)
+        except ValueError:
+            # Results may be from anywhere.
+            continue
+        yield time if time.tzinfo else time.replace(tzinfo=dt.UTC)

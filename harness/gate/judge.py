@@ -49,13 +49,15 @@ def judge(
     baseline: Results | None = None,
     expectations: Expectations | None = None,
     today: dt.date,
+    side_by_side: bool = False,
 ) -> Judgement:
     """Judge every planned cell.
 
     A cell that does not pass is let through where a line of the expectations says how it ends,
     or where it ended in the same way in the baseline.  Without either nothing may fail.
     ``unsatisfiable`` is a fact about versions, so that it counts only where a baseline says
-    that the cell could be had.
+    that the cell could be had.  ``side_by_side`` says that the baseline was measured in the same
+    minutes: of what was unavailable to both, neither knows anything.
     """
     before = {} if baseline is None else {record.id: record for record in baseline.cells}
     records = sorted(_whole(results, baseline), key=lambda record: natural_key(record.id))
@@ -64,7 +66,13 @@ def judge(
     findings: list[Finding] = []
     for record in records:
         pair = (record, before.get(record.id))
-        finding = _finding(pair, controls, lines.of(record), against=baseline is not None)
+        finding = _finding(
+            pair,
+            controls,
+            lines.of(record),
+            against=baseline is not None,
+            side_by_side=side_by_side,
+        )
         if finding is not None:
             findings.append(finding)
     # A part of a matrix says nothing of a line that is about another part.
@@ -88,6 +96,13 @@ def with_latency(judgement: Judgement, lines: Iterable[dict[str, Any]]) -> Judge
     counts = Counter(judgement.counts)
     counts.update(f"latency {line['verdict']}" for line in found)
     return msgspec.structs.replace(judgement, verdict=word, latency=found, counts=dict(counts))
+
+
+def without_latency(judgement: Judgement) -> Judgement:
+    """Return the judgement of a run whose latency was to be compared and could not be."""
+    word = Word.INCOMPLETE if judgement.verdict is Word.OK else judgement.verdict
+    counts = {**judgement.counts, "latency not measured": 1}
+    return msgspec.structs.replace(judgement, verdict=word, counts=counts)
 
 
 def _whole(results: Results, baseline: Results | None) -> list[CellRecord]:
@@ -114,11 +129,12 @@ def _finding(
     listed: list[Expectation],
     *,
     against: bool,
+    side_by_side: bool,
 ) -> Finding | None:
     record, was = pair
     say = _sayer(pair)
     if record.is_flaky:
-        return _of_flaky(say, was, listed)
+        return _of_flaky(say, pair, listed)
     described = next((line for line in listed if describes(line, record)), None)
     probes = _broken_probes(was, record)
     if probes and (described is not None or _was_broken(was)):
@@ -127,8 +143,10 @@ def _finding(
     if described is not None:
         return say(Change.EXPECTED, line=described.line)
     if not _is_measured(record):
+        # What was not here on another day either is known; an index that is out of reach is so
+        # for both arms of a gate.
         known = was is not None and was.status is record.status is Status.UNAVAILABLE
-        return say(Change.STILL_BROKEN if known else Change.NOT_MEASURED)
+        return say(Change.STILL_BROKEN if known and not side_by_side else Change.NOT_MEASURED)
     if not record.status.is_problem and record.status is not Status.UNSATISFIABLE:
         return _of_passing(say, pair)
     if _is_excused(record, controls):
@@ -139,12 +157,15 @@ def _finding(
     return _of_broken(say, pair, listed, against=against)
 
 
-def _of_flaky(
-    say: Callable[..., Finding], was: CellRecord | None, listed: list[Expectation]
-) -> Finding:
-    line = next((line for line in listed if line.flaky), None)
+def _of_flaky(say: Callable[..., Finding], pair: Pair, listed: list[Expectation]) -> Finding:
+    record, was = pair
+    lines = [line for line in listed if line.flaky]
+    line = next((line for line in lines if describes(line, record)), None)
     if line is not None:
         return say(Change.EXPECTED, line=line.line)
+    if lines:
+        # That it passes at times is no leave to fail in any way at the others.
+        return say(Change.OTHERWISE, line=lines[0].line)
     known = was is not None and was.is_flaky
     return say(Change.STILL_BROKEN if known else Change.FLAKY)
 
@@ -175,9 +196,9 @@ def _of_broken(
     if was is not None and _is_measured(was):
         if was.status is Status.PASS and not was.is_flaky:
             return say(Change.NEWLY_BROKEN)
-        if same_failure(was, record) or was.is_flaky:
+        if same_failure(was, record):
             return say(Change.STILL_BROKEN)
-        if was.status.is_problem or was.status is Status.UNSATISFIABLE:
+        if was.is_flaky or was.status.is_problem or was.status is Status.UNSATISFIABLE:
             return say(Change.DIFFERENTLY_BROKEN)
         return say(Change.NEWLY_BROKEN)
     if record.status is Status.UNSATISFIABLE:
@@ -368,7 +389,7 @@ def _judgement(
     missing = tuple(one for one in findings if one.change is Change.NOT_MEASURED)
     blocking = {*_REGRESSIONS, *_UNEXPECTED, Change.NOT_MEASURED}
     nothing = not any(
-        record.status is Status.PASS or record.status.is_problem for record in records
+        record.status is Status.PASS or record.status.is_problem for record in _asked(records)
     )
     word = (
         Word.REGRESSED
@@ -391,6 +412,11 @@ def _judgement(
         notes=tuple(one for one in findings if one.change not in blocking),
         against=against,
     )
+
+
+def _asked(records: list[CellRecord]) -> list[CellRecord]:
+    """Return the cells that a run is about: controls alone say nothing of a bridge."""
+    return [record for record in records if record.control is not None] or records
 
 
 def _against(baseline: Results | None, expectations: Expectations | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import yaml
 
+from harness.errors import FileFault
 from harness.gate.expectations import KEY, UNWRITTEN
 
 OPEN_DAYS: Final = 90
@@ -32,6 +33,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 def rewritten(
     text: str,
     *,
+    source: str = KEY,
     remove: Sequence[int] = (),
     narrow: Mapping[int, str] | None = None,
     add: Sequence[Line] = (),
@@ -40,8 +42,15 @@ def rewritten(
 
     ``remove`` and the keys of ``narrow`` are the numbers of the lines at which expectations
     begin, counted from 1.  Comments stay as they are; only those right above an expectation,
-    without an empty line between, go with it.
+    without an empty line between, go with it.  ``source`` is the name of the file.
+
+    Raises
+    ------
+    FileFault
+        The list is written in a form that cannot be rewritten line by line.
     """
+    if text.strip() and not (remove or narrow or add):
+        return text
     rows = text.splitlines()
     root = yaml.compose(text, Loader=yaml.SafeLoader) if text.strip() else None
     items, indent = _items(root)
@@ -59,7 +68,52 @@ def rewritten(
         if rows[-1].strip() != f"{KEY}:":
             rows.append("")
         rows += _written(line, indent)
-    return "\n".join(rows) + "\n"
+    new = "\n".join(rows) + "\n"
+    if not _is_as_meant(new, items, remove, narrow or {}, add):
+        raise FileFault(
+            source,
+            "the list cannot be rewritten in this form; write the list as a block, one line "
+            'beginning with "- " each',
+            line=items[0].start_mark.line + 1 if items else None,
+        )
+    return new
+
+
+def _is_as_meant(
+    new: str,
+    items: Sequence[yaml.Node],
+    remove: Sequence[int],
+    narrow: Mapping[int, str],
+    add: Sequence[Line],
+) -> bool:
+    """Say whether a rewritten text has what was to stay, as it was, and what was to be added.
+
+    Lines are taken out by the rows on which they stand, which a list between brackets may share.
+    """
+    numbers = [item.start_mark.line + 1 for item in items]
+    if any(numbers.count(number) > 1 for number in {*remove, *narrow}):
+        return False
+    wanted = [
+        _values(item) | ({"cells": narrow[number]} if number in narrow else {})
+        for number, item in zip(numbers, items, strict=True)
+        if number not in remove
+    ]
+    try:
+        root = yaml.compose(new, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return False
+    keys = root.value if isinstance(root, yaml.MappingNode) else []
+    if [key.value for key, _ in keys] != [KEY] or not isinstance(keys[0][1], yaml.SequenceNode):
+        return False
+    found = [_values(item) for item in keys[0][1].value]
+    kept, added = found[: len(wanted)], found[len(wanted) :]
+    return kept == wanted and [one.get("cells") for one in added] == [line.cells for line in add]
+
+
+def _values(item: yaml.Node) -> dict[str, str]:
+    """Return what an expectation says, as its texts are read."""
+    pairs = item.value if isinstance(item, yaml.MappingNode) else []
+    return {key.value: str(value.value).strip() for key, value in pairs}
 
 
 def _headed(rows: list[str], *, empty: bool, bare: bool) -> list[str]:

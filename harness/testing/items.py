@@ -105,7 +105,9 @@ class CellItem(pytest.Item):
         if self.listed:
             line = self.listed[0]
             reason = f"{line.reason} (until {line.until.isoformat()}, {line.owner})"
-            self.add_marker(pytest.mark.xfail(strict=True, raises=ExpectedToFail, reason=reason))
+            # A flaky cell passes at times, and that is no news.
+            strict = not any(line.flaky for line in self.listed)
+            self.add_marker(pytest.mark.xfail(strict=strict, raises=ExpectedToFail, reason=reason))
 
     def runtest(self) -> None:
         """Run the cell, or take the result that it has."""

@@ -10,13 +10,14 @@ import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from harness.errors import UsageError
+from harness import __version__
+from harness.errors import MachineFault, NotMeasured, UsageError
 from harness.gate import (
     Expectations,
     Judgement,
@@ -24,18 +25,26 @@ from harness.gate import (
     judge,
     load_expectations,
     with_latency,
+    without_latency,
 )
 from harness.gate.align import place_of
 from harness.journal.writer import FILE_NAME, Journal
 from harness.latency.model import Verdict
 from harness.model.cell import Cell, Plan
-from harness.model.document import Results
+from harness.model.document import Other, Results
 from harness.model.status import Status
+from harness.provision.r.source import address_of
+from harness.provision.store import FolderStore, default_root
 from harness.results.load import load
+from harness.results.machine import this_machine
+from harness.results.save import save
 from harness.workflow.arms import read_settings
-from harness.workflow.bridges import Named, read_bridges
+from harness.workflow.bridges import Named, bring_trees, read_bridges, tree_of
 from harness.workflow.comparing import Settings as LatencySettings
+from harness.workflow.display import make_display
+from harness.workflow.keys import cell_key
 from harness.workflow.planning import make_plan
+from harness.workflow.registry import paths
 from harness.workflow.run import Settings, run_plan
 from harness.workflow.versus import Asked, as_document, compare
 
@@ -104,10 +113,15 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
         This machine could not do it.
     """
     base, head = arms_of(request)
+    # Before a journal is put aside: a tree that cannot be had costs no result.
+    keys = {arm.name: _keys(arm, request) for arm in (base, head)}
     if request.fresh:
         for arm in (base, head):
             _put_aside(arm.folder)
-    for number, turn in enumerate(_turns(base, head, request.jobs)):
+    turns = list(_turns(base, head, request.jobs))
+    for arm in (base, head):
+        _announce(arm, {cell.id: cell for turn in turns for cell in turn[arm.name]}, keys[arm.name])
+    for number, turn in enumerate(turns):
         # What wanders on the machine does not always meet the same arm first.
         order = ((base, head), (head, base))[number % 2]
         for arm, other in (order, order[::-1]):
@@ -140,17 +154,30 @@ def judge_both(base: Arm, head: Arm, expectations: Expectations | None = None) -
         baseline=aligned(base.results(), results),
         expectations=expectations,
         today=dt.datetime.now(dt.UTC).date(),
+        side_by_side=True,
     )
 
 
 def gate_bridge(request: Request, expect: Path | None = None) -> Judgement:
-    """Run both arms and judge; the list is read first, so that a fault in it costs no run."""
+    """Run both arms and judge; the list is read first, so that a fault in it costs no run.
+
+    Where the latency was to be compared and could not be, standard error is told why.
+    """
     expectations = None if expect is None else load_expectations(expect)
     base, head = run_both(request)
     judgement = judge_both(base, head, expectations)
     if not request.latency_s:
         return judgement
-    return with_latency(judgement, _latency(request, base, head))
+    try:
+        lines = _latency(request, base, head)
+    except (NotMeasured, MachineFault) as error:
+        # What became of the cells holds all the same, and it took longest.  Also with `quiet`,
+        # which is about progress.
+        display = make_display()
+        display.note(f"the latency was not compared: {error}")
+        display.finished()
+        return without_latency(judgement)
+    return with_latency(judgement, lines)
 
 
 def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
@@ -251,11 +278,11 @@ def _plan(request: Request, path: str, bridge: str | None, *, select: bool) -> P
         )
     controls = {cell.control for cell in own}
     cells = tuple(cell for cell in plan.cells if cell in own or cell.id in controls)
-    whole = 0 if request.only or request.where or request.shard else len(cells)
     theirs = {cell.id for cell in plan.others if cell.axes.path == path}
     theirs |= {cell.control for cell in plan.others if cell.id in theirs and cell.control}
     others = tuple(cell for cell in plan.others if cell.id in theirs)
-    return msgspec.structs.replace(plan, cells=cells, whole=whole, others=others)
+    # The whole stays that of the matrix: one path of several says nothing of the others.
+    return msgspec.structs.replace(plan, cells=cells, others=others)
 
 
 def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[Cell, ...]]]:
@@ -277,6 +304,62 @@ def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[C
 def _with_controls(cells: list[Cell], known: dict[str, Cell]) -> tuple[Cell, ...]:
     controls = {cell.control: known[cell.control] for cell in cells if cell.control in known}
     return (*controls.values(), *cells)
+
+
+def _keys(arm: Arm, request: Request) -> dict[str, str]:
+    """Return, by cell, the digest of what is asked of it, as the run of its turn will have it.
+
+    Raises
+    ------
+    UsageError
+        A place has no source of the bridge.
+    MachineFault
+        git is missing, or an address is out of reach.
+    """
+    display = make_display(quiet=request.quiet)
+    try:
+        with FolderStore(default_root(), notify=display.note) as store:
+            trees = bring_trees(arm.bridges, store=store, notify=display.note)
+    finally:
+        display.finished()
+    known, cran = paths(), address_of(request.cran)
+    return {
+        cell.id: cell_key(
+            cell,
+            known[cell.axes.path],
+            cran,
+            "" if (tree := tree_of(cell, trees)) is None else tree.digest,
+        )
+        for cell in arm.plan.cells
+    }
+
+
+def _announce(arm: Arm, cells: Mapping[str, Cell], keys: Mapping[str, str]) -> None:
+    """Plan the cells of all turns, so that those are missing that a kill leaves without theirs."""
+    planned = [
+        {
+            "id": cell.id,
+            "axes": cell.axes.as_dict(),
+            "key": keys[cell.id],
+            "implied": cell.implied,
+            "control": cell.control,
+        }
+        for cell in cells.values()
+    ]
+    others = [
+        Other(id=cell.id, axes=cell.axes.as_dict(), control=cell.control, implied=cell.implied)
+        for cell in arm.plan.others
+    ]
+    with Journal(arm.folder) as journal:
+        journal.append(
+            "run-started",
+            at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            matrix=arm.plan.matrix,
+            harness=__version__,
+            machine=this_machine(),
+        )
+        journal.append("planned", cells=planned, partial=True, whole=arm.plan.whole, others=others)
+        save(load(arm.folder), arm.folder)
 
 
 def _share_controls(source: Path, arm: Arm, controls: list[Cell]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from harness.errors import ExitCode, MachineFault, NotMeasured
-from harness.gate import Change, Expectations, Finding, judge, load_expectations
+from harness.gate import Expectations, Finding, judge, load_expectations
 from harness.gate.expectations import KEY, compile_cells
 from harness.gate.update import OPEN_DAYS, Line, rewritten, start_of
 from harness.model.document import Results
@@ -68,7 +68,7 @@ def update_expectations(
     NotMeasured
         The results are those of a part of a matrix, or cells were not measured.
     FileFault
-        The results or the list are faulty.
+        The results or the list are faulty, or the list is of a form that cannot be rewritten.
     MachineFault
         The list cannot be written.
     """
@@ -83,7 +83,7 @@ def update_expectations(
         if one.line not in removed and one.line not in narrowed:
             unmended.append(f"{file}:{one.line}: {one.cells}: {one.problem}")
     updated = Updated(
-        text=rewritten(text, remove=removed, narrow=narrowed, add=added),
+        text=rewritten(text, source=str(file), remove=removed, narrow=narrowed, add=added),
         removed=len(removed),
         narrowed=len(narrowed),
         added=len(added),
@@ -154,7 +154,8 @@ def _added(results: Results, unexpected: Sequence[Finding], today: dt.date) -> l
     for finding in unexpected:
         record = by_id[finding.cell]
         key = (
-            finding.change is Change.FLAKY,
+            # Also one that a line has as flaky, and that fails in another way.
+            record.is_flaky,
             record.status.value,
             record.cause or "",
             "" if record.cause else start_of(record.message) or "",

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from harness.gate import Judgement, aligned, judge, load_expectations
+from harness.gate import Judgement, aligned, judge, load_expectations, side_by_side
 from harness.gate.show import as_document, as_markdown, as_text, commands
 from harness.report.words import clean
 from harness.results.load import load
@@ -30,11 +30,13 @@ def gate(folder: Path, *, baseline: Path | None = None, expect: Path | None = No
         Results or expectations cannot be read, or are faulty.
     """
     results = load(folder)
+    before = None if baseline is None else load(baseline)
     return judge(
         results,
-        baseline=None if baseline is None else aligned(load(baseline), results),
+        baseline=None if before is None else aligned(before, results),
         expectations=None if expect is None else load_expectations(expect),
         today=dt.datetime.now(dt.UTC).date(),
+        side_by_side=before is not None and side_by_side(before, results),
     )
 
 

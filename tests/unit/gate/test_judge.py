@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ExitCode
-from harness.gate.align import aligned
-from harness.gate.judge import judge, with_latency
+from harness.gate.align import aligned, side_by_side
+from harness.gate.judge import judge, with_latency, without_latency
 from harness.gate.model import Judgement, Word
 from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
@@ -77,6 +77,35 @@ def test_before_and_now(before: str, now: str, said: str, word: Word) -> None:
     )
     assert kinds(every) == {PASS.id: said}
     assert judgement.verdict is word
+
+
+def test_what_both_arms_of_a_gate_lack_was_measured_by_neither() -> None:
+    now = results(cell("unavailable"), OTHER)
+    judgement = judge(now, baseline=now, today=TODAY, side_by_side=True)
+    assert (judgement.verdict, judgement.exit_code) == (Word.INCOMPLETE, ExitCode.NOT_MEASURED)
+    assert kinds(judgement.missing) == {PASS.id: "not measured"}
+    listed = lines(line("python:3.12", status=Status.UNAVAILABLE))
+    known = judge(now, baseline=now, expectations=listed, today=TODAY, side_by_side=True)
+    assert (known.verdict, kinds(known.notes)) == (Word.OK, {PASS.id: "expected"})
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_controls_alone_prove_nothing_of_a_bridge(side_by_side: bool) -> None:
+    control = cell(path="native")
+    now = results(control, cell("unavailable", control=control.id))
+    listed = lines(line("path:reticulate python:3.12", status=Status.UNAVAILABLE))
+    for expectations in (None, listed):
+        judgement = judge(
+            now,
+            baseline=now,
+            expectations=expectations,
+            today=TODAY,
+            side_by_side=side_by_side,
+        )
+        assert judgement.verdict is Word.INCOMPLETE
+    one_more = results(*now.cells, cell(python="3.11", control="native-3.11"))
+    assert judge(one_more, baseline=now, expectations=listed, today=TODAY).verdict is Word.OK
+    assert judge(results(control), today=TODAY).verdict is Word.OK, "controls were asked for"
 
 
 def test_the_same_failure_with_other_numbers_and_places_is_the_same() -> None:
@@ -326,6 +355,40 @@ def test_a_flaky_cell_that_was_flaky_or_is_listed_is_let_through_and_told() -> N
         assert known.notes[0].attempts == 3
 
 
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"cause": "wrong-python"}, {"message": "it failed"}, {"status": Status.CRASH}],
+)
+def test_a_flaky_cell_is_let_through_only_for_what_its_line_says(
+    otherwise: dict[str, object],
+) -> None:
+    listed = lines(line("python:3.12", flaky=True, **otherwise))
+    for before in (None, results(FLAKY)):
+        judgement = judge(results(FLAKY), baseline=before, expectations=listed, today=TODAY)
+        assert kinds(judgement.unexpected) == {FLAKY.id: "fails otherwise"}
+        assert judgement.unexpected[0].line == 2
+    fitting = lines(*listed.lines, line("python:3.12", 9, flaky=True, message="it broke"))
+    judgement = judge(results(FLAKY), expectations=fitting, today=TODAY)
+    assert (judgement.verdict, judgement.notes[0].line) == (Word.OK, 9)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (cell("fail"), "still broken"),
+        (cell("fail", message="it broke in another way"), "differently broken"),
+        (cell("crash", attempts=(Status.CRASH, Status.CRASH)), "differently broken"),
+    ],
+)
+def test_a_cell_that_was_flaky_may_not_break_in_any_way(now: CellRecord, said: str) -> None:
+    passed_first = cell(attempts=(Status.PASS, Status.FAIL))
+    for before in (FLAKY, passed_first):
+        judgement = judge(results(now), baseline=results(before), today=TODAY)
+        same_failure = before is FLAKY and said == "still broken"
+        found = kinds(judgement.notes if same_failure else judgement.regressions)
+        assert found == {FLAKY.id: said if before is FLAKY else "differently broken"}
+
+
 def test_a_cell_that_fails_each_time_is_not_flaky() -> None:
     again = cell("fail", attempts=(Status.FAIL, Status.FAIL))
     judgement = judge(results(again), baseline=results(PASS), today=TODAY)
@@ -342,6 +405,7 @@ CELLS = st.lists(
         r=st.sampled_from(["4.2.2", "4.5.0", "4.6.2"]),
         python=st.sampled_from(["3.11", "3.12"]),
         cause=st.sampled_from([None, "a", "b"]),
+        control=st.sampled_from([None, "native"]),
         started_at=st.just("2026-11-22T00:00:00Z"),
     ),
     min_size=1,
@@ -355,30 +419,42 @@ def same(one: Judgement, other: Judgement) -> bool:
     return msgspec.json.encode(one) == msgspec.json.encode(other)
 
 
-def judged(document: Results, before: list[CellRecord]) -> Judgement:
-    return judge(document, baseline=results(*before), expectations=LISTED, today=TODAY)
+def judged(document: Results, before: list[CellRecord], *, together: bool) -> Judgement:
+    return judge(
+        document,
+        baseline=results(*before),
+        expectations=LISTED,
+        today=TODAY,
+        side_by_side=together,
+    )
 
 
 @settings(deadline=None)
-@given(CELLS, CELLS, st.randoms())
-def test_order_decides_nothing(now, before, random) -> None:
+@given(CELLS, CELLS, st.randoms(), st.booleans())
+def test_order_decides_nothing(now, before, random, together) -> None:
     shuffled = random.sample(now, len(now))
-    assert same(judged(results(*now), before), judged(results(*shuffled), before[::-1]))
+    assert same(
+        judged(results(*now), before, together=together),
+        judged(results(*shuffled), before[::-1], together=together),
+    )
 
 
 @settings(deadline=None)
-@given(CELLS, CELLS, st.integers(1, 5))
-def test_sharding_merging_and_repetition_decide_nothing(now, before, cut) -> None:
+@given(CELLS, CELLS, st.integers(1, 5), st.booleans())
+def test_sharding_merging_and_repetition_decide_nothing(now, before, cut, together) -> None:
     whole = {"m": len(now)}
     parts = [results(*part, whole=whole) for part in (now[:cut], now[cut:]) if part]
     merged = merge([*parts, parts[0]])
-    assert same(judged(results(*now), before), judged(merged, before))
+    assert same(
+        judged(results(*now), before, together=together), judged(merged, before, together=together)
+    )
+    assert side_by_side(results(*before), merged) is side_by_side(results(*before), results(*now))
 
 
 @settings(deadline=None)
-@given(CELLS, CELLS)
-def test_every_cell_is_judged_once_and_the_word_follows(now, before) -> None:
-    judgement = judged(results(*now), before)
+@given(CELLS, CELLS, st.booleans())
+def test_every_cell_is_judged_once_and_the_word_follows(now, before, together) -> None:
+    judgement = judged(results(*now), before, together=together)
     told = (*judgement.regressions, *judgement.unexpected, *judgement.missing, *judgement.notes)
     assert len({one.cell for one in told}) == len(told)
     if judgement.verdict is Word.OK:
@@ -390,9 +466,10 @@ def test_every_cell_is_judged_once_and_the_word_follows(now, before) -> None:
 
 
 @settings(deadline=None)
-@given(CELLS)
-def test_against_itself_nothing_is_a_regression(now) -> None:
-    judgement = judge(results(*now), baseline=results(*now), today=TODAY)
+@given(CELLS, st.booleans())
+def test_against_itself_nothing_is_a_regression(now, together) -> None:
+    document = results(*now)
+    judgement = judge(document, baseline=document, today=TODAY, side_by_side=together)
     assert not judgement.regressions
     assert not judgement.unexpected
 
@@ -417,6 +494,36 @@ def test_where_several_bridges_could_be_meant_none_is() -> None:
 def test_what_both_have_keeps_its_name() -> None:
     both = results(cell(), cell(bridge="1.41"))
     assert [one.id for one in aligned(both, both).cells] == [one.id for one in both.cells]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "together"),
+    [
+        (("00:00", "00:10"), ("00:05", "00:15"), True),
+        (("00:05", "00:15"), ("00:00", "00:10"), True),
+        # One arm after the other.
+        (("00:00", "00:10"), ("01:05", "01:15"), True),
+        (("00:00", "00:10"), ("23:00", "23:10"), False),
+        (("23:00", "23:10"), ("00:00", "00:10"), False),
+        ((None, None), ("00:00", "00:10"), False),
+        (("some day", None), ("00:00", "00:10"), False),
+        # A run that was cut short has no end, and its cells say when it was.
+        (("00:00", None), ("00:30", "00:40"), True),
+    ],
+)
+def test_which_runs_were_side_by_side(before, now, together) -> None:
+    def times(span):
+        start, end = (f"2026-11-21T{one}:00Z" if one and ":" in one else one for one in span)
+        return results(PASS, started_at=start or "", finished_at=end)
+
+    assert side_by_side(times(before), times(now)) is together
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    bare = results(PASS, started_at="2026-11-21T10:00:00")
+    same_time = results(PASS, started_at="2026-11-21T22:00:00+12:00")
+    assert side_by_side(bare, same_time)
+    assert not side_by_side(bare, results(PASS, started_at="2026-11-21T10:00:00+12:00"))
 
 
 # --- latency ---------------------------------------------------------------------------------
@@ -445,3 +552,19 @@ def test_latency_makes_nothing_better() -> None:
     broken = judge(results(FAIL), today=TODAY)
     assert with_latency(broken, [compared("improved")]).verdict is Word.UNEXPECTED
     assert with_latency(broken, [compared("inconclusive")]).verdict is Word.UNEXPECTED
+
+
+@pytest.mark.parametrize(
+    ("now", "word", "code"),
+    [
+        (PASS, Word.INCOMPLETE, ExitCode.NOT_MEASURED),
+        (FAIL, Word.UNEXPECTED, ExitCode.PROBLEM),
+        (cell("missing"), Word.INCOMPLETE, ExitCode.NOT_MEASURED),
+    ],
+)
+def test_latency_that_was_not_compared_is_not_green(
+    now: CellRecord, word: Word, code: ExitCode
+) -> None:
+    judgement = without_latency(judge(results(now), today=TODAY))
+    assert (judgement.verdict, judgement.exit_code) == (word, code)
+    assert judgement.counts["latency not measured"] == 1

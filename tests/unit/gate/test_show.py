@@ -83,6 +83,17 @@ def test_exit_codes(tmp_path: Path, now: str, before: str, code: int) -> None:
     assert run(["gate", out, "--baseline", base]) == code
 
 
+@pytest.mark.parametrize(("day", "code"), [("2026-11-21", 3), ("2026-11-20", 0)])
+def test_what_neither_of_two_runs_at_once_had_is_not_measured(
+    tmp_path: Path, day: str, code: int
+) -> None:
+    """What was not here last night either is known; of the arms of a gate nothing is."""
+    cells = (cell("unavailable"), cell(python="3.11"))
+    out = put(tmp_path / "out", results(*cells, started_at="2026-11-21T05:00:00+00:00"))
+    before = results(*cells, started_at=f"{day}T04:58:00+00:00", finished_at=f"{day}T05:10:00Z")
+    assert run(["gate", out, "--baseline", put(tmp_path / "base", before)]) == code
+
+
 def test_github_gets_annotations_and_a_summary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

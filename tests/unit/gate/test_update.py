@@ -98,6 +98,57 @@ def test_any_change_leaves_a_list_that_can_be_read(tmp_path_factory, remove, nar
     assert len(load_expectations(file).lines) == 3 - len(remove) + len(add)
 
 
+FLOW = """\
+# Between brackets.
+expectations: [{cells: "python:3.11", cause: x, reason: r, owner: o, until: 2027-01-01},
+  {cells: "path:reticulate python:3.12", cause: imp, reason: r, owner: o, until: 2027-01-01}]
+"""
+ONE_ROW = FLOW.replace("},\n  {", "}, {")
+ADDED = Line(cells="r:9", until=TODAY, cause="c")
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        (FLOW, {"remove": [2]}),
+        (FLOW, {"remove": [3]}),
+        (FLOW, {"add": [ADDED]}),
+        # Which of the two is meant, the row does not say.
+        (ONE_ROW, {"remove": [2]}),
+        (ONE_ROW, {"remove": [2, 2]}),
+        (ONE_ROW, {"narrow": {2: "id:x"}}),
+        # Another form of the head than the one that is looked for.
+        (LIST.replace("expectations:", '"expectations":'), {"remove": [5, 14, 16]}),
+        # What another line has by its anchor goes with the line.
+        (
+            "expectations:\n  - &a {cells: 'r:1', cause: x}\n  - *a\n",
+            {"remove": [2]},
+        ),
+    ],
+)
+def test_a_list_that_would_be_damaged_is_refused(text: str, change: dict[str, object]) -> None:
+    with pytest.raises(
+        FileFault, match=r'^e.yaml:\d: .* write the list as a block, one line.*"- "'
+    ):
+        rewritten(text, source="e.yaml", **change)
+
+
+def test_a_list_between_brackets_is_rewritten_where_that_leaves_it_whole(tmp_path: Path) -> None:
+    rows = (
+        "expectations: [\n"
+        '  {cells: "r:1", cause: x, reason: r, owner: o, until: 2027-01-01},\n'
+        '  {cells: "r:2", cause: x, reason: r, owner: o, until: 2027-01-01},\n'
+        "]\n"
+    )
+    file = tmp_path / "expect.yaml"
+    file.write_text(rewritten(rows, remove=[2], narrow={3: "r:3"}))
+    assert [line.cells for line in load_expectations(file).lines] == ["r:3"]
+    file.write_text(rewritten(FLOW, remove=[2, 3]))
+    assert load_expectations(file).lines == ()
+    for text in (FLOW, ONE_ROW, FLOW.rstrip()):
+        assert rewritten(text) == text
+
+
 def test_the_start_of_a_message_is_whole_words() -> None:
     assert start_of("one two\nthree") == "one two three"
     assert start_of("word " * 40) == "word " * 11 + "word"
@@ -174,6 +225,32 @@ def test_a_flaky_cell_gets_a_line_that_says_so(tmp_path: Path) -> None:
     assert updated.added == 1
     file.write_text(file.read_text().replace('"?"', "written"))
     assert load_expectations(file).lines[0].flaky
+
+
+def test_a_flaky_cell_that_fails_otherwise_gets_a_line_that_says_so(tmp_path: Path) -> None:
+    flaky = cell("fail", attempts=(Status.FAIL, Status.PASS), cause="imp")
+    text = (
+        'expectations:\n  - {cells: "python:3.12", flaky: true, cause: other, reason: r, '
+        "owner: o, until: 2027-01-01}\n"
+    )
+    updated, file = update(tmp_path, flaky, *FINE[:2], text=text)
+    assert updated.added == 1
+    file.write_text(file.read_text().replace('"?"', "written"))
+    listed = load_expectations(file)
+    assert [line.flaky for line in listed.lines] == [True, True]
+    judgement = judge(results(flaky, *FINE[:2]), expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.OK
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_list_that_cannot_be_rewritten_is_left_as_it_was(tmp_path: Path, write: bool) -> None:
+    file = tmp_path / "expect.yaml"
+    file.write_text(FLOW)
+    folder = put(tmp_path, *BROKEN, *FINE)
+    with pytest.raises(FileFault, match=r"expect.yaml:2: .* write the list as a block"):
+        update_expectations(folder, file, write=write, today=TODAY)
+    assert file.read_text() == FLOW
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
 def test_a_part_of_a_matrix_is_refused(tmp_path: Path) -> None:

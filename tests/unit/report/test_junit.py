@@ -86,6 +86,39 @@ def test_a_cell_that_broke_down_after_its_probes_is_not_green(make_cell, make_do
     assert "SIGSEGV" in names["cell"].find("error").get("message")
 
 
+@pytest.mark.parametrize(
+    ("other", "status", "element"),
+    [
+        (Status.UNSUPPORTED, Status.CRASH, "error"),
+        (Status.SKIPPED, Status.FAIL, "failure"),
+        # A process that failed in a probe and crashed at its end.
+        (Status.FAIL, Status.CRASH, "error"),
+    ],
+)
+def test_a_probe_that_ended_otherwise_does_not_tell_of_the_cell(
+    make_cell, make_document, other, status, element
+):
+    probes = (
+        ProbeRecord(name="init", status=Status.PASS),
+        ProbeRecord(name="callback", status=other),
+    )
+    record = make_cell(AXES, status=status, probes=probes, message="at its end")
+    root = tree(make_document([record]))
+    names = {case.get("name"): case for case in root.iter("testcase")}
+    assert "at its end" in names["cell"].find(element).get("message")
+    assert root.get({"error": "errors", "failure": "failures"}[element]) == "1"
+
+
+def test_what_a_probe_tells_of_is_not_told_twice(make_cell, make_document):
+    probes = (
+        ProbeRecord(name="init", status=Status.TIMEOUT),
+        ProbeRecord(name="callback", status=Status.UNSUPPORTED),
+    )
+    record = make_cell(AXES, status=Status.TIMEOUT, probes=probes)
+    names = [case.get("name") for case in tree(make_document([record])).iter("testcase")]
+    assert names == ["init", "callback"]
+
+
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_is_well_formed(message, evidence):

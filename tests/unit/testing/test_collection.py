@@ -63,6 +63,25 @@ def test_a_faulty_list_is_one_sentence(project: pytest.Pytester) -> None:
     assert "Traceback" not in ran.stdout.str()
 
 
+LISTED = """\
+expectations:
+  - {{cells: 'python:3.12', status: fail, reason: r, owner: o, until: 2999-01-01{more}}}
+  - {{cells: 'path:reticulate', status: crash, reason: r, owner: o, until: 2999-01-01}}
+"""
+
+
+def test_a_listed_cell_that_passes_fails_unless_it_does_so_at_times(
+    project: pytest.Pytester,
+) -> None:
+    for flaky in (False, True):
+        (project.path / "e.yaml").write_text(LISTED.format(more=", flaky: true" if flaky else ""))
+        items, _ = project.inline_genitems("m.yaml", "--harness-expect", "e.yaml", "-p", "no:xdist")
+        marks = {item.name: item.get_closest_marker("xfail") for item in items}
+        strict = {name: mark.kwargs["strict"] for name, mark in marks.items() if mark is not None}
+        # Said in so many words: a project may have `xfail_strict` for its default.
+        assert strict == {IDS[1]: not flaky, IDS[2]: True, IDS[3]: not flaky}
+
+
 def test_a_marked_test_is_run_in_each_cell(project: pytest.Pytester) -> None:
     project.makepyfile(
         test_own="""

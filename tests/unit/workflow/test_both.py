@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.cli import run
+from harness.errors import ExitCode, HarnessError, MachineFault, NotMeasured, UsageError
+from harness.executors.base import Answer, Order
+from harness.gate import Word
 from harness.gate.align import place_of
-from harness.workflow.both import BASE, HEAD, Request, _base_of, _turns, arms_of
-from harness.workflow.bridges import read_bridges
+from harness.model.cell import Cell, Plan
+from harness.model.status import Status
+from harness.provision.store import FolderStore, default_root
+from harness.results.load import load
+from harness.workflow import both
+from harness.workflow.both import (
+    BASE,
+    HEAD,
+    Request,
+    _base_of,
+    _turns,
+    arms_of,
+    gate_bridge,
+    judge_both,
+)
+from harness.workflow.bridges import bring_trees, read_bridges
+from harness.workflow.display import QuietDisplay
+from harness.workflow.expecting import update_expectations
+from harness.workflow.gating import gate
+from harness.workflow.run import Settings, Workshop, execute
+from tests.unit.workflow.test_run import FAR, Elsewhere, record
 
 MATRIX = """\
 axes: {path: [native, reticulate, rpy2], r: [4.2.2, 4.5.0], python: ["3.11", "3.12"]}
@@ -21,6 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.yaml").write_text(MATRIX)
     (tmp_path / "bare.yaml").write_text(f"{MATRIX}controls: false\n")
+    (tmp_path / "one.yaml").write_text(MATRIX.replace("[native, reticulate, rpy2]", "reticulate"))
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "DESCRIPTION").write_text("Package: reticulate\nVersion: 1.0\n")
@@ -86,3 +111,182 @@ def test_what_the_base_is_taken_for(folder, base, said) -> None:
     (folder / "main").mkdir()
     (head,) = read_bridges(["reticulate=tree"])
     assert _base_of(request(base), head) == said
+
+
+# --- a run of both, with cells that only pretend to be measured -------------------------------
+
+
+class Measured:
+    """Stands for the runs of the turns: each cell ends as ``say`` has it."""
+
+    def __init__(self, say: Callable[[Cell], Status | None] = lambda _: None) -> None:
+        self.say = say
+        self.cut_after: int | None = None
+        self.runs = 0
+        self.ran: list[str] = []
+
+    def __call__(self, plan: Plan, settings: Settings) -> int:
+        if self.runs == self.cut_after:
+            raise KeyboardInterrupt
+        self.runs += 1
+        with FolderStore(default_root()) as store:
+            trees = bring_trees(settings.bridges, store=store, notify=print)
+            shop = Workshop(store=store, trees=trees, remote=Elsewhere(self.answer))
+            execute(plan, settings, QuietDisplay(), shop)
+        return 0
+
+    def answer(self, order: Order) -> Answer:
+        self.ran.append(order.cell.id)
+        status = self.say(order.cell) or Status.PASS
+        message = None if status is Status.PASS else "as it was made to"
+        cell = order.cell
+        found = record(cell, status, message=message, control=cell.control, implied=cell.implied)
+        return Answer(record=found, machine=FAR)
+
+
+@pytest.fixture
+def measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
+    one = Measured()
+    monkeypatch.setattr(both, "run_plan", one)
+    return one
+
+
+def listed(folder: Path, *lines: str) -> Path:
+    file = folder / "expect.yaml"
+    rows = (f"  - {{{line}, reason: r, owner: o, until: 2999-01-01}}\n" for line in lines)
+    file.write_text("expectations:\n" + "".join(rows))
+    return file
+
+
+def test_both_arms_are_run_and_controls_once(measured: Measured) -> None:
+    judgement = gate_bridge(request(quiet=True))
+    assert (judgement.verdict, judgement.counts["pass"]) == (Word.OK, 6)
+    assert len(measured.ran) == 4 + 4 + 2
+    gate_bridge(request(quiet=True))
+    assert len(measured.ran) == 10, "what has a result is not run again"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 5])
+def test_what_a_run_that_was_cut_short_left_over_is_missing(measured: Measured, cut: int) -> None:
+    measured.cut_after = cut
+    asked = request(quiet=True, jobs=1)
+    with pytest.raises(KeyboardInterrupt):
+        gate_bridge(asked)
+    head, base = Path("out/head"), Path("out/base")
+    assert len(load(head).cells) == len(load(base).cells) == 6
+    judgement = gate(head, baseline=base)
+    assert judgement.exit_code is ExitCode.NOT_MEASURED
+    assert {one.status for one in judgement.missing} == {Status.MISSING}
+    # As the job that judges the parts of others looks for it.
+    assert (head / "results.json").is_file()
+    known = len(measured.ran)
+    measured.cut_after = None
+    assert gate_bridge(asked).verdict is Word.OK
+    assert gate(head, baseline=base).verdict is Word.OK
+    assert len(measured.ran) == 10 >= known
+
+
+def test_results_of_an_older_tree_are_not_those_of_a_run_that_was_cut_short(
+    measured: Measured,
+) -> None:
+    asked = request(quiet=True, jobs=1)
+    assert gate_bridge(asked).verdict is Word.OK
+    Path("tree/NEWS.md").write_text("Changed.")
+    measured.cut_after = measured.runs + 2
+    with pytest.raises(KeyboardInterrupt):
+        gate_bridge(asked)
+    judgement = gate(Path("out/head"), baseline=Path("out/base"))
+    assert judgement.exit_code is ExitCode.NOT_MEASURED
+    assert len(judgement.missing) == 3
+
+
+def test_a_tree_that_cannot_be_had_costs_no_result(measured: Measured) -> None:
+    gate_bridge(request(quiet=True))
+    with pytest.raises(HarnessError):
+        gate_bridge(request(base="nonesuch", quiet=True, fresh=True))
+    assert len(load(Path("out/head")).cells) == 6
+
+
+# --- a part is no whole -----------------------------------------------------------------------
+
+
+def test_a_selection_is_judged_for_itself(measured: Measured, folder: Path) -> None:
+    expect = listed(
+        folder,
+        "cells: 'path:rpy2', status: crash",
+        "cells: 'r:4.2.2 python:3.12', status: crash",
+    )
+    # One path of several says nothing of the others.
+    measured.say = lambda cell: (
+        Status.CRASH if (cell.axes.r, cell.axes.python) == ("4.2.2", "3.12") else None
+    )
+    assert gate_bridge(request(quiet=True), expect).verdict is Word.OK
+    some = request(where="r:4.5", quiet=True)
+    for again in (some, request(only=("*r4.5.0*py3.11*",), quiet=True)):
+        judgement = gate_bridge(again, expect)
+        assert (judgement.verdict, judgement.missing, judgement.stale) == (Word.OK, (), ())
+
+
+def test_a_line_of_no_cell_is_stale_where_the_matrix_has_one_path(
+    measured: Measured, folder: Path
+) -> None:
+    expect = listed(folder, "cells: 'python:3.7', status: crash")
+    asked = {"matrix": Path("one.yaml"), "quiet": True}
+    assert gate_bridge(request(**asked), expect).verdict is Word.STALE
+    assert gate_bridge(request(where="r:4.5", **asked), expect).verdict is Word.OK
+    assert gate_bridge(request(shard="1/2", **asked), expect).verdict is Word.OK
+
+
+def test_a_list_is_not_updated_from_a_selection(measured: Measured, folder: Path) -> None:
+    expect = listed(folder, "cells: 'r:4.2.2', status: crash")
+    before = expect.read_text()
+    gate_bridge(request(matrix=Path("one.yaml"), where="r:4.5", quiet=True))
+    with pytest.raises(NotMeasured, match="4 of the 6 cells of one"):
+        update_expectations(Path("out/head"), expect)
+    assert expect.read_text() == before
+
+
+# --- what was not measured --------------------------------------------------------------------
+
+
+def test_a_bridge_of_which_no_cell_was_measured_is_not_let_through(
+    measured: Measured, folder: Path
+) -> None:
+    measured.say = lambda cell: None if cell.axes.path == "native" else Status.UNAVAILABLE
+    judgement = gate_bridge(request(quiet=True))
+    assert (judgement.exit_code, len(judgement.missing)) == (ExitCode.NOT_MEASURED, 4)
+    assert gate(Path("out/head"), baseline=Path("out/base")).exit_code is ExitCode.NOT_MEASURED
+    expect = listed(folder, "cells: 'path:reticulate', status: unavailable")
+    assert gate_bridge(request(quiet=True), expect).exit_code is ExitCode.NOT_MEASURED
+
+
+def test_a_cell_that_both_lack_is_let_through_where_it_is_listed(
+    measured: Measured, folder: Path
+) -> None:
+    measured.say = lambda cell: Status.UNAVAILABLE if cell.axes.r == "4.2.2" else None
+    base, head = both.run_both(request(quiet=True))
+    assert judge_both(base, head).exit_code is ExitCode.NOT_MEASURED
+    expect = listed(folder, "cells: 'r:4.2.2', status: unavailable")
+    assert gate_bridge(request(quiet=True), expect).verdict is Word.OK
+
+
+# --- with latency -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [NotMeasured("x does not pass"), MachineFault("x is full")])
+@pytest.mark.parametrize(("of_head", "code"), [(Status.PASS, 3), (Status.CRASH, 1)])
+def test_latency_that_cannot_be_compared_costs_no_verdict(
+    measured: Measured, monkeypatch, capsys, fault, of_head, code
+) -> None:
+    def fails(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(both, "_latency", fails)
+    measured.say = lambda cell: of_head if cell.axes.bridge == "source" else None
+    arguments = ["gate", "m.yaml", "--bridge", "reticulate=tree", "--results", "out"]
+    assert run([*arguments, "--latency", "1", "--format", "json"]) == code
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["exit_code"] == code
+    assert document["verdict"] == {3: "incomplete", 1: "regressed"}[code]
+    assert said.err.strip() == f"the latency was not compared: {fault}"
