@@ -31,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-expect",
         metavar="FILE",
         type=Path,
-        help="The list of cells that are known not to pass: each is a strict xfail.",
+        help=(
+            "The list of cells that are known not to pass: each is an xfail, strictly but for "
+            "flaky ones."
+        ),
     )
     group.addoption(
         "--harness-where",
