@@ -98,6 +98,35 @@ def test_a_table_longer_than_a_screen_is_drawn_to_its_end(contexts, results, tmp
         assert page.locator("#grid tbody th[scope=rowgroup]").get_attribute("rowspan") == str(lines)
 
 
+def test_the_list_is_drawn_at_once_where_it_is_in_sight_and_else_soon(contexts, results, tmp_path):
+    one = next(cell for cell in results.cells if cell.axes["path"] == "reticulate")
+    cells = [
+        msgspec.structs.replace(
+            one, id=f"{one.id}-{minor}", axes={**one.axes, "python": f"3.{minor}"}
+        )
+        for minor in range(60)
+    ]
+    many = msgspec.structs.replace(results, cells=tuple(cells))
+    write_folder(tmp_path, REPORT.files(many, logs=SampleLogs()))
+    page = contexts().new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    expect(page.locator("#list:not([aria-busy])")).to_be_attached()
+    filtered = """query => {
+        const field = document.getElementById("query");
+        field.value = query;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        const list = document.getElementById("list");
+        return [list.ariaBusy, list.querySelector("tbody tr").innerText.includes("3.42")];
+    }"""
+    assert page.evaluate(filtered, "python:3.42") == ["true", False]
+    expect(page.locator("#list:not([aria-busy]) tbody tr").first).to_contain_text("3.42")
+    # One cell alone leaves a table of one line, below which the list is.
+    expect(page.locator("#list")).to_be_in_viewport()
+    page.wait_for_timeout(200)
+    assert page.evaluate(filtered, "") == [None, False]
+    assert page.evaluate(filtered, "python:3.42") == [None, True]
+
+
 def test_a_slip_in_a_query_is_said_as_on_the_command_line(load):
     page = load("index.html")
     page.fill("#query", "framwork:torch")

@@ -22,6 +22,9 @@ export class List {
   private rows: number[] = [];
   private sort = "";
   private printing = false;
+  /** Whether a part of the list was on the screen when the browser last looked. */
+  private inSight = false;
+  private stale = false;
   private readonly frame = byId("list");
   private readonly body = el("tbody", {});
   private readonly table: HTMLTableElement;
@@ -59,10 +62,14 @@ export class List {
     this.frame.replaceChildren(this.table);
     this.virtual = new Virtualizer<HTMLElement, HTMLElement>(this.options());
     this.virtual._didMount();
+    new IntersectionObserver((entries) => {
+      this.inSight = entries.at(-1)?.isIntersecting ?? false;
+    }).observe(this.frame);
     addEventListener("beforeprint", () => this.print(true));
     addEventListener("afterprint", () => this.print(false));
   }
 
+  /** Show these cells: at once where a reader sees it, else once the page has answered. */
   show(rows: number[], sort: string): void {
     this.sort = sort;
     this.rows = this.inOrder(rows);
@@ -72,6 +79,16 @@ export class List {
       else head.removeAttribute("aria-sort");
     }
     this.table.setAttribute("aria-rowcount", String(rows.length + 1));
+    this.stale = true;
+    if (this.inSight) return this.refresh();
+    this.frame.ariaBusy = "true";
+    setTimeout(() => this.refresh());
+  }
+
+  private refresh(): void {
+    if (!this.stale) return;
+    this.stale = false;
+    this.frame.ariaBusy = null;
     this.frame.scrollTop = 0;
     this.virtual.setOptions(this.options());
     this.virtual._willUpdate();
@@ -121,6 +138,7 @@ export class List {
   }
 
   private draw(): void {
+    if (this.stale && !this.printing) return;
     const items = this.virtual.getVirtualItems();
     const [first, last] = this.printing
       ? [0, Math.min(this.rows.length, PRINTED)]
