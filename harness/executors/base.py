@@ -60,12 +60,23 @@ Perform = Callable[[Order, Path, Watch], Answer]
 """Carries out an order on the machine that it is called on; the logs go into the folder."""
 
 
+def need(cell: Cell) -> str:
+    """Name what a machine must have for a cell, by what may differ between machines.
+
+    Where other machines measure, cells of different needs wait for different ones: many that wait
+    for a GPU must not keep those from being ordered for which a machine is free.
+    """
+    # Without a GPU, those that import only may go anywhere.
+    gpu = "" if cell.axes.cuda == "cpu" else f"GPU ({cell.without_gpu}), "
+    return f"{gpu}{cell.limits.memory_mb} MB"
+
+
 class Executor(Protocol):
     """Carries out orders; used by several threads at once.
 
     ``is_here`` says that the run's own process measures, so that it has to prepare what the
-    cells need.  ``jobs`` is how many orders may be under way, ``places`` how many cells are
-    measured at a time, as far as that is known.
+    cells need.  ``jobs`` is how many orders may be under way, of each need where it does not;
+    ``places`` is how many cells are measured at a time, as far as that is known.
     """
 
     is_here: bool
@@ -80,7 +91,7 @@ class Executor(Protocol):
         Raises
         ------
         MachineFault
-            A machine could not do it, and no other cell would fare better.
+            No machine that there is could do it, and no other cell would fare better.
         """
         ...
 

@@ -4,6 +4,9 @@ An order goes to a worker as JSON, and its answer comes back as JSON, with the f
 folder in it: nothing is unpickled here beyond what Dask itself exchanges.  The scheduler decides
 which worker takes an order, and gives it to another where a worker dies; this module counts how
 often that happens, and stops it after :data:`LOSSES`.
+
+What a worker's machine cannot do (its disk is full, a program is missing) is that worker's: the
+order is given to another, once, and later ones keep away from it as long as another will do.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import logging
 import queue
 import shutil
 import threading
+import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -26,19 +30,24 @@ from harness import __version__
 from harness.errors import MachineFault
 from harness.executors.base import Answer, Order, Perform, Watch
 from harness.executors.files import unpack
-from harness.executors.worker import Parcel, version_here, work
+from harness.executors.worker import PARCELS, Parcel, version_here, work
 from harness.model.cell import Cell
 from harness.model.record import CellRecord
 from harness.model.status import Status
 
 LOSSES: Final = 2
 """So many workers may be lost over one cell: after the first, it is run elsewhere once."""
+FAULTS: Final = 2
+"""So many workers may be unable to measure one cell: after the first, another is asked once."""
 CONNECT_S: Final = 10.0
 IN_FLIGHT: Final = 64
 """Orders that the scheduler is given at a time, at least: an adaptive cluster grows with them."""
 GPU: Final = "GPU"
 MEMORY: Final = "MEMORY"
 _LOOK_S: Final = 0.5
+_WORKERS_S: Final = 5.0
+"""So old may be what is known of the workers while an order waits."""
+_ASKS: Final = 3
 _MIB: Final = 2**20
 
 
@@ -58,7 +67,42 @@ class _Phase(msgspec.Struct, frozen=True):
     name: str
 
 
-_News = _Ended | _Started | _Phase
+class _Moved(msgspec.Struct, frozen=True):
+    """Other workers may take an order now than those that it was given to."""
+
+
+_News = _Ended | _Started | _Phase | _Moved
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    """What came of an order that the scheduler was given once.
+
+    ``starts`` workers began with it, ``worker`` last.  There is no parcel where it was cancelled,
+    where those workers were lost, or where others may take it now.
+    """
+
+    parcel: Parcel | None
+    starts: int
+    worker: str
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    """What the machine of a worker could not do."""
+
+    worker: str
+    said: str
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    """What a worker must have for an order, and the workers that may take it; ``None`` for any."""
+
+    needs: dict[str, float]
+    workers: tuple[str, ...] | None
+
+    @property
+    def is_nobody(self) -> bool:
+        """Tell whether each worker that has what it takes has failed at something already."""
+        return self.workers is not None and not self.workers
 
 
 class WorkerDefect(Exception):
@@ -102,6 +146,8 @@ class DaskExecutor:
         self._flights: dict[str, queue.SimpleQueue[_News]] = {}
         self._count = 0
         self._told: set[str] = set()
+        self._faulted: set[str] = set()
+        self._seen: tuple[float, Mapping[str, Mapping[str, float]]] = (0.0, {})
         self._client = connect(address)
         self._named = address.rpartition("://")[2]
         try:
@@ -128,18 +174,34 @@ class DaskExecutor:
     def measure(self, order: Order, folder: Path, watch: Watch) -> Answer:
         """Have a worker carry out an order, and put the files of the cell into ``folder``."""
         lost = 0
+        faults: list[_Fault] = []
         while True:
-            parcel, starts = self._ask(order, watch, LOSSES - lost)
-            if parcel is not None or watch.cancel.is_set():
-                # The last worker that began is the one that sent it.
-                lost += max(starts - 1, 0)
+            choice = self._choose(order.cell, faults)
+            if choice.is_nobody:
+                return Answer(record=_not_done(order.cell, faults, lost))
+            turn = self._ask(order, watch, LOSSES - lost, choice, faults)
+            parcel = turn.parcel
+            if parcel is None and not watch.cancel.is_set():
+                lost += turn.starts
+                if lost >= LOSSES:
+                    return Answer(record=_lost(order.cell, lost))
+                # So many workers died that the scheduler gave the order up before its second turn,
+                # or those are gone that alone might take it.
+                continue
+            # The last worker that began is the one that sent it.
+            lost += max(turn.starts - 1, 0)
+            if parcel is None or not parcel.fault or watch.cancel.is_set():
                 break
-            lost += starts
-            if lost >= LOSSES:
-                return Answer(record=_lost(order.cell, lost))
-            # So many workers died that the scheduler gave the order up before its second turn.
+            fault = _Fault(worker=turn.worker, said=parcel.fault)
+            faults.append(fault)
+            self._hold_against(fault)
+            if len(faults) >= FAULTS:
+                return Answer(record=_not_done(order.cell, faults, lost))
         if parcel is None or parcel.record is None:
             return Answer(record=_stopped(order.cell))
+        with self._guard:
+            # Somebody has freed its disk, or only one cell was too much for it.
+            self._faulted.discard(turn.worker)
         shutil.rmtree(folder, ignore_errors=True)
         unpack(parcel.files, folder)
         record = parcel.record
@@ -147,13 +209,24 @@ class DaskExecutor:
             record = msgspec.structs.replace(record, lost_workers=lost)
         return Answer(record=record, machine=parcel.machine)
 
-    def _ask(self, order: Order, watch: Watch, losses: int) -> tuple[Parcel | None, int]:
-        """Give an order to the scheduler; return what came, and how many workers began with it.
-
-        Nothing comes where it was cancelled, or where the workers that began were lost.
-        """
-        resources = self._resources(order.cell)
+    def _ask(
+        self,
+        order: Order,
+        watch: Watch,
+        losses: int,
+        choice: _Choice,
+        faults: Sequence[_Fault],
+    ) -> _Turn:
+        """Give an order to the scheduler, and return what came of it."""
         news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        starts, worker = 0, ""
+
+        def has_moved() -> bool:
+            # With Dask a choice stands for good: once those are gone, the order waits for ever.
+            if choice.workers is None or worker in self._workers(_WORKERS_S):
+                return False
+            return self._choose(order.cell, faults, _WORKERS_S).workers != choice.workers
+
         with self._flight(order.cell.id, news) as key:
             future = self._client.submit(
                 work,
@@ -163,18 +236,19 @@ class DaskExecutor:
                 key=key,
                 pure=False,
                 retries=0,
-                resources=resources,
+                resources=choice.needs,
+                workers=choice.workers,
+                allow_other_workers=False,
             )
             future.add_done_callback(lambda _future: news.put(_Ended()))
-            starts = 0
             try:
                 while True:
-                    match self._next(news, watch):
+                    match self._next(news, watch, has_moved):
                         case _Started(worker=worker):
                             starts += 1
                             if starts > losses:
                                 # Whatever it is, it has ended as many workers as it may.
-                                return None, losses
+                                return _Turn(None, losses, worker)
                             if starts > 1:
                                 self._notify(
                                     f"a worker was lost while it ran {order.cell.id}, which is "
@@ -184,27 +258,31 @@ class DaskExecutor:
                         case _Phase(name=name):
                             watch.on_phase(name)
                         case _Ended():
-                            return self._result(future), starts
-                        case None:
-                            return None, starts
+                            return _Turn(self._result(future), starts, worker)
+                        case _Moved() | None:
+                            return _Turn(None, starts, worker)
             finally:
                 # On a worker that runs it still, the cell is ended by this.
                 with suppress(Exception):
                     future.cancel()
 
-    def _next(self, news: queue.SimpleQueue[_News], watch: Watch) -> _News | None:
+    def _next(
+        self, news: queue.SimpleQueue[_News], watch: Watch, has_moved: Callable[[], bool]
+    ) -> _News | None:
         """Return the next thing that happens to an order; ``None`` when the run is stopped."""
         while not watch.cancel.is_set():
             with suppress(queue.Empty):
                 return news.get(timeout=_LOOK_S)
             if self._client.status not in {"running", "connecting"}:
                 raise self._gone()
+            if has_moved():
+                return _Moved()
         return None
 
     def _result(self, future: Any) -> Parcel | None:
         """Return what a worker sent; ``None`` where the scheduler gave the order up."""
         try:
-            parcel = msgspec.json.decode(future.result(), type=Parcel)
+            parcel = PARCELS.decode(future.result())
         except msgspec.MsgspecError as error:
             raise MachineFault(
                 f"a worker of {self._named} sent what is no answer ({error}): what runs there is "
@@ -220,41 +298,83 @@ class DaskExecutor:
             if "Cancelled" in kind or isinstance(error, OSError):
                 raise self._gone() from None
             raise
-        if parcel.fault:
-            raise MachineFault(f"a worker of {self._named}: {parcel.fault}")
         if parcel.defect:
             raise WorkerDefect(parcel.defect)
         return parcel
 
-    def _resources(self, cell: Cell) -> dict[str, float]:
-        """Return what a worker must have for a cell: a GPU, and memory where workers state it."""
-        stated = self._stated()
-        needs: dict[str, float] = {}
-        has_gpu = any(GPU in worker for worker in stated)
-        if cell.axes.cuda != "cpu" and (cell.without_gpu == "skip" or has_gpu):
-            needs[GPU] = 1
-        if any(MEMORY in worker for worker in stated):
-            needs[MEMORY] = cell.limits.memory_mb * _MIB
-        if needs and not any(
-            all(worker.get(name, 0) >= amount for name, amount in needs.items())
-            for worker in stated
-        ):
+    def _choose(self, cell: Cell, faults: Sequence[_Fault] = (), within_s: float = 0.0) -> _Choice:
+        """Say what a worker must have for a cell, and who may take it after these faults."""
+        stated = self._workers(within_s)
+        needs = self._needs(cell, stated)
+        able = [worker for worker, has in stated.items() if _meets(has, needs)]
+        if needs and not able:
             words = " ".join(f"{name}={amount:.0f}" for name, amount in sorted(needs.items()))
             self._say_once(
                 f"no worker of {self._named} has {words}: cells that need it wait until one "
                 f'comes; start it with: dask worker {self._named} --resources "{words}"'
             )
+        tried = {fault.worker for fault in faults}
+        with self._guard:
+            well = [worker for worker in able if worker not in self._faulted | tried]
+        if len(well) == len(able) or not (well or faults):
+            # Where each has failed at something, they may try this: it may be less.
+            return _Choice(needs, None)
+        # What one worker lacks, the others of its machine lack, too.
+        machines = {_machine(worker) for worker in tried}
+        elsewhere = [worker for worker in well if _machine(worker) not in machines]
+        return _Choice(needs, tuple(sorted(elsewhere or well)))
+
+    @staticmethod
+    def _needs(cell: Cell, stated: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """Return what a worker must have for a cell: a GPU, and memory where workers state it."""
+        needs: dict[str, float] = {}
+        has_gpu = any(GPU in worker for worker in stated.values())
+        if cell.axes.cuda != "cpu" and (cell.without_gpu == "skip" or has_gpu):
+            needs[GPU] = 1
+        # Not where only those state it that cannot take the cell: nobody would have both.
+        if any(MEMORY in worker for worker in stated.values() if _meets(worker, needs)):
+            needs[MEMORY] = cell.limits.memory_mb * _MIB
         return needs
 
-    def _stated(self) -> list[Mapping[str, float]]:
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        return [dict(worker.get("resources") or {}) for worker in workers.values()]
+    def _workers(self, within_s: float = 0.0) -> Mapping[str, Mapping[str, float]]:
+        """Return what each worker has stated, by its address; as of so long ago at most."""
+        at, seen = self._seen
+        if time.monotonic() - at <= within_s:
+            return seen
+        for _ in range(_ASKS):
+            info = self._client.scheduler_info(n_workers=-1)
+            workers = info["workers"]
+            # Dask itself asks now and then how many there are, and that may have come between.
+            if len(workers) >= info.get("n_workers", 0):
+                seen = {one: dict(has.get("resources") or {}) for one, has in workers.items()}
+                self._seen = (time.monotonic(), seen)
+                break
+        return seen
 
-    def _say_once(self, text: str) -> None:
+    def _hold_against(self, fault: _Fault) -> None:
+        """Keep from a worker what others can take, and tell that once.
+
+        Raises
+        ------
+        MachineFault
+            No worker is left.
+        """
+        workers = self._workers()
         with self._guard:
-            if text in self._told:
+            self._faulted.add(fault.worker)
+            left = workers.keys() - self._faulted
+        who = f"{fault.worker}, a worker" if fault.worker else "a worker"
+        said = f"{who} of {self._named}: {fault.said}"
+        if workers and not left:
+            raise MachineFault(said if len(workers) == 1 else f"{said} (no other worker is left)")
+        line = " ".join(said.split())
+        self._say_once(f"{line} (from now on, others are asked first)", about=fault.worker)
+
+    def _say_once(self, text: str, about: str = "") -> None:
+        with self._guard:
+            if (about or text) in self._told:
                 return
-            self._told.add(text)
+            self._told.add(about or text)
         self._notify(text)
 
     @contextmanager
@@ -342,27 +462,40 @@ def connect(address: str) -> Any:
     return client
 
 
+def _meets(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
+    return all(has.get(name, 0) >= amount for name, amount in needs.items())
+
+
+def _machine(worker: str) -> str:
+    """Return the part of a worker's address that those of one machine share."""
+    return worker.rpartition(":")[0]
+
+
 def _lost(cell: Cell, workers: int) -> CellRecord:
-    return CellRecord(
-        id=cell.id,
-        axes=cell.axes.as_dict(),
-        status=Status.MISSING,
-        message=(
-            f"{workers} workers were lost while they ran this cell, so it was not tried again: "
-            "their logs say why they ended (a time limit, their memory, a machine that went away)"
-        ),
-        control=cell.control,
-        implied=cell.implied,
-        lost_workers=workers,
+    return _missing(
+        cell,
+        f"{workers} workers were lost while they ran this cell, so it was not tried again: "
+        "their logs say why they ended (a time limit, their memory, a machine that went away)",
+        lost=workers,
     )
 
 
+def _not_done(cell: Cell, faults: Iterable[_Fault], lost: int) -> CellRecord:
+    said = "; ".join(dict.fromkeys(fault.said for fault in faults))
+    return _missing(cell, f"no worker that was asked could measure it: {said}", lost=lost)
+
+
 def _stopped(cell: Cell) -> CellRecord:
+    return _missing(cell, "cancelled")
+
+
+def _missing(cell: Cell, message: str, *, lost: int = 0) -> CellRecord:
     return CellRecord(
         id=cell.id,
         axes=cell.axes.as_dict(),
         status=Status.MISSING,
-        message="cancelled",
+        message=message,
         control=cell.control,
         implied=cell.implied,
+        lost_workers=lost,
     )

@@ -1,4 +1,7 @@
-"""What a Dask worker does with an order; the rest of its machine is asked by ``perform``."""
+"""What a Dask worker does with an order; the rest of its machine is asked by ``perform``.
+
+Whatever becomes of an order goes back in a parcel: an exception would look like one of Dask's.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,12 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong with the harness itself there."""
 
 
+# Made here, by one thread: where several are the first to decode a type at once, msgspec 0.22
+# reads what it has half made, and the process dies.
+ORDERS: Final = msgspec.json.Decoder(Order)
+PARCELS: Final = msgspec.json.Decoder(Parcel)
+
+
 def version_here() -> str:
     """Return the version of the harness; called on every worker."""
     return __version__
@@ -47,6 +56,15 @@ def work(perform: Perform, order: bytes, topic: str) -> bytes:
     worker = get_worker()
     key = str(worker.get_current_task())
     worker.log_event(topic, {"key": key, "worker": worker.address})
+    try:
+        place = Path(tempfile.mkdtemp(prefix="harness-", dir=worker.local_directory))
+    except OSError as error:
+        return msgspec.json.encode(
+            Parcel(
+                fault=f"{worker.local_directory}: cannot be written ({error.strerror or error}); "
+                "free space, or start the worker with another --local-directory"
+            )
+        )
     cancel = threading.Event()
     ended = threading.Event()
     watcher = threading.Thread(
@@ -57,7 +75,6 @@ def work(perform: Perform, order: bytes, topic: str) -> bytes:
         cancel=cancel,
         on_phase=lambda phase: worker.log_event(topic, {"key": key, "phase": phase}),
     )
-    place = Path(tempfile.mkdtemp(prefix="harness-", dir=worker.local_directory))
     try:
         return carry_out(perform, order, place / "cell", watch)
     finally:
@@ -69,17 +86,23 @@ def work(perform: Perform, order: bytes, topic: str) -> bytes:
 def carry_out(perform: Perform, order: bytes, folder: Path, watch: Watch) -> bytes:
     """Carry out an order that came as JSON, and return a parcel, whatever becomes of it."""
     try:
-        answer = perform(msgspec.json.decode(order, type=Order), folder, watch)
-        parcel = Parcel(
-            record=answer.record,
-            machine=answer.machine,
-            files=pack(folder) if folder.is_dir() else {},
+        answer = perform(ORDERS.decode(order), folder, watch)
+        return msgspec.json.encode(
+            Parcel(
+                record=answer.record,
+                machine=answer.machine,
+                files=pack(folder) if folder.is_dir() else {},
+            )
         )
     except HarnessError as error:
-        parcel = Parcel(fault=str(error))
+        return msgspec.json.encode(Parcel(fault=_text(str(error))))
     except Exception as error:  # noqa: BLE001 - told as what it is where the run was started
-        parcel = Parcel(defect=f"{type(error).__name__}: {error}")
-    return msgspec.json.encode(parcel)
+        return msgspec.json.encode(Parcel(defect=_text(f"{type(error).__name__}: {error}")))
+
+
+def _text(said: str) -> str:
+    """Return a message as JSON can hold it: the name of a file in it may be no UTF-8."""
+    return said.encode("utf-8", "backslashreplace").decode()
 
 
 def _watch(worker: Any, key: str, cancel: threading.Event, ended: threading.Event) -> None:

@@ -19,7 +19,7 @@ import psutil
 from harness import __version__
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.executors.address import LOCAL, read_executor
-from harness.executors.base import Answer, Executor, Order, Watch
+from harness.executors.base import Answer, Executor, Order, Watch, need
 from harness.executors.local import LocalExecutor
 from harness.journal.writer import Journal
 from harness.model.cell import Cell, Plan
@@ -287,6 +287,7 @@ class _Run:
                 needs=frozenset(needs),
                 # Others wait for the controls.
                 priority=0 if cell.control is None else 1,
+                lane="" if self.executor.is_here else need(cell),
             )
         return list(tasks.values())
 

@@ -2,7 +2,8 @@
 
 A task is ready when the tasks that it needs have ended, however they ended: what became of
 them is for the task to look at.  Each pool has its own number of threads, so that building
-an environment does not take the place of a cell.
+an environment does not take the place of a cell.  A pool has them for each of its lanes: a task
+that waits for something does not take the place of one that waits for something else.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+_Line = tuple[str, str]
+
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Something to do.
 
-    Of the ready tasks of a pool, the one with the least ``priority`` is taken first.
+    Of the ready tasks of one lane of a pool, the one with the least ``priority`` is taken first.
     """
 
     name: str
@@ -26,6 +29,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[], None]
     needs: frozenset[str] = frozenset()
     priority: int = 0
+    lane: str = ""
+
+    @property
+    def line(self) -> _Line:
+        """The tasks that it may have to wait for: those of its pool that are in its lane."""
+        return self.pool, self.lane
 
 
 class Scheduler:
@@ -34,7 +43,7 @@ class Scheduler:
     Parameters
     ----------
     pools
-        Number of threads by pool.
+        Number of threads by pool, of each lane.
     cancel
         Set from outside to stop: no task is started any more, and the running ones are
         expected to watch it, too.  Set by the scheduler when a task raises.
@@ -44,7 +53,7 @@ class Scheduler:
         self._pools = dict(pools)
         self._cancel = cancel
         self._changed = threading.Condition()
-        self._ready: dict[str, list[tuple[int, int, Task]]] = {pool: [] for pool in pools}
+        self._ready: dict[_Line, list[tuple[int, int, Task]]] = defaultdict(list)
         self._open = 0
         self._waiting: dict[str, int] = {}
         self._dependents: dict[str, list[tuple[int, Task]]] = defaultdict(list)
@@ -61,11 +70,10 @@ class Scheduler:
         """
         tasks = list(tasks)
         self._enter(tasks)
-        wanted = Counter(task.pool for task in tasks)
         threads = [
-            threading.Thread(target=self._work, args=(pool,), name=f"{pool}-{n}", daemon=True)
-            for pool, count in self._pools.items()
-            for n in range(min(count, wanted[pool]))
+            threading.Thread(target=self._work, args=(line,), name=f"{line[0]}-{n}", daemon=True)
+            for line, wanted in Counter(task.line for task in tasks).items()
+            for n in range(min(self._pools[line[0]], wanted))
         ]
         for thread in threads:
             thread.start()
@@ -90,7 +98,7 @@ class Scheduler:
                 for need in needs:
                     self._dependents[need].append((index, task))
             else:
-                heapq.heappush(self._ready[task.pool], (task.priority, index, task))
+                heapq.heappush(self._ready[task.line], (task.priority, index, task))
 
     def _wait(self) -> None:
         with self._changed:
@@ -98,21 +106,21 @@ class Scheduler:
                 # With a time limit, because a wait without one is deaf to Ctrl-C.
                 self._changed.wait(0.2)
 
-    def _work(self, pool: str) -> None:
-        while (task := self._next(pool)) is not None:
+    def _work(self, line: _Line) -> None:
+        while (task := self._next(line)) is not None:
             try:
                 task.run()
             except BaseException as error:  # noqa: BLE001 - handed to the caller of run()
                 self._stop(error)
             self._ended(task)
 
-    def _next(self, pool: str) -> Task | None:
+    def _next(self, line: _Line) -> Task | None:
         with self._changed:
             while True:
                 if self._cancel.is_set() or not self._open:
                     return None
-                if self._ready[pool]:
-                    return heapq.heappop(self._ready[pool])[2]
+                if self._ready[line]:
+                    return heapq.heappop(self._ready[line])[2]
                 self._changed.wait(0.5)
 
     def _ended(self, task: Task) -> None:
@@ -122,7 +130,7 @@ class Scheduler:
                 self._waiting[dependent.name] -= 1
                 if not self._waiting[dependent.name]:
                     heapq.heappush(
-                        self._ready[dependent.pool], (dependent.priority, index, dependent)
+                        self._ready[dependent.line], (dependent.priority, index, dependent)
                     )
             self._changed.notify_all()
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 DASK = [sys.executable, "-m", "dask"]
@@ -33,13 +33,14 @@ class Cluster:
         self.executor = f"dask://{address.removeprefix('tcp://')}"
         self._address = address
 
-    def worker(self, *options: str) -> subprocess.Popen[bytes]:
+    def worker(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start a worker of one thread, in one process, and wait until it is known."""
         number = len(self._all)
         worker = self._start(
             "worker",
             *(self._address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
             *("--local-directory", str(self.folder / "scratch"), *options),
+            environ=environ,
         )
         log = self.folder / f"{number}.log"
         wait_for(lambda: "Registered to" in log.read_text())
@@ -52,10 +53,16 @@ class Cluster:
             process.send_signal(signal.SIGKILL)
             process.wait()
 
-    def _start(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, kind: str, *arguments: str, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{len(self._all)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*DASK, kind, *arguments], stdout=log, stderr=log, cwd=self.folder
+                [*DASK, kind, *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, **(environ or {})},
             )
         self._all.append(process)
         return process

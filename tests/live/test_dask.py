@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,6 +222,84 @@ def test_memory_that_workers_state_is_reserved(own: Cluster, tmp_path: Path) -> 
     assert document(tmp_path / "out")["cells"][0]["status"] == "pass"
 
 
+def test_memory_of_machines_without_a_gpu_keeps_no_cuda_cell_waiting(
+    own: Cluster, tmp_path: Path
+) -> None:
+    own.worker("--resources", "MEMORY=9000000000")
+    own.worker("--resources", "GPU=1")
+    (tmp_path / "m.yaml").write_text(SLOW.replace("axes:", 'axes:\n  cuda: ["12"]'))
+    run = start(own, tmp_path, "--no-remedies")
+    assert run.wait(timeout=120) == 0
+    assert "wait until one comes" not in (tmp_path / "stderr").read_text()
+
+
+def test_cells_that_wait_for_a_gpu_hold_up_no_others(own: Cluster, tmp_path: Path) -> None:
+    own.worker()
+    (tmp_path / "m.yaml").write_text(SLOW.replace("axes:", 'axes:\n  cuda: ["12", cpu]'))
+    run = start(own, tmp_path, "--no-remedies", "--jobs", "1")
+    journal = tmp_path / "out" / "journal.jsonl"
+    wait_for(lambda: journal.is_file() and '"cell-finished"' in journal.read_text())
+    assert run.poll() is None, "the other one waits"
+    own.worker("--resources", "GPU=1")
+    assert run.wait(timeout=120) == 0
+    assert len(document(tmp_path / "out")["cells"]) == 2
+
+
+NO_STORE = "/dev/null/store"
+"""Where a worker cannot make anything: its machine is at fault."""
+
+
+def test_a_machine_at_fault_does_not_end_the_run(own: Cluster, tmp_path: Path) -> None:
+    own.worker(HARNESS_CACHE=NO_STORE)
+    own.worker()
+    (tmp_path / "m.yaml").write_text(CHEAP)
+    run = start(own, tmp_path, "--only", "native*", "--no-remedies")
+    assert run.wait(timeout=240) == 0, (tmp_path / "stderr").read_text()
+    said = (tmp_path / "stderr").read_text()
+    assert said.count("(from now on, others are asked first)") == 1, said
+    assert "Traceback" not in said
+    cells = document(tmp_path / "out")["cells"]
+    assert {cell["status"] for cell in cells} == {"pass", "unsatisfiable"}
+
+
+def test_what_may_go_to_some_workers_alone_outlives_them(own: Cluster, tmp_path: Path) -> None:
+    own.worker(HARNESS_CACHE=NO_STORE)
+    own.worker()
+    (tmp_path / "m.yaml").write_text(SLOW + '  six: ["==1.15.0", "==1.16.0", "==1.17.0"]\n')
+    run = start(own, tmp_path, "--no-remedies")
+    log = tmp_path / "stderr"
+    wait_for(lambda: "others are asked first" in log.read_text())
+    own.worker()
+    kill_a_worker_with_a_cell(own)
+    assert run.wait(timeout=240) == 0, log.read_text()
+    cells = document(tmp_path / "out")["cells"]
+    assert [cell["status"] for cell in cells] == ["pass"] * 3
+    assert sum(cell.get("lost_workers", 0) for cell in cells) <= 1
+
+
+def test_where_every_machine_is_at_fault_the_run_ends(own: Cluster, tmp_path: Path) -> None:
+    for _ in range(2):
+        own.worker(HARNESS_CACHE=NO_STORE)
+    (tmp_path / "m.yaml").write_text(CHEAP)
+    run = start(own, tmp_path, "--only", "native*", "--no-remedies")
+    assert run.wait(timeout=120) == 4
+    said = (tmp_path / "stderr").read_text()
+    assert f"{NO_STORE}" in said
+    assert "(no other worker is left)" in said
+    assert "Traceback" not in said
+
+
+def test_a_worker_without_its_scratch_folder_is_at_fault(own: Cluster, tmp_path: Path) -> None:
+    own.worker()
+    shutil.rmtree(own.folder / "scratch")
+    (tmp_path / "m.yaml").write_text(CHEAP)
+    run = start(own, tmp_path, "--only", "native*six1.17.0", "--no-remedies")
+    assert run.wait(timeout=120) == 4
+    said = (tmp_path / "stderr").read_text()
+    assert "--local-directory" in said
+    assert "the Dask scheduler" not in said
+
+
 @pytest.mark.parametrize(
     ("executor", "said"),
     [
@@ -284,6 +363,14 @@ def busy_workers(cluster: Cluster) -> list[subprocess.Popen[bytes]]:
             file.read_text().strip() for file in Path(f"/proc/{worker.pid}/task").glob("*/children")
         )
     ]
+
+
+def kill_a_worker_with_a_cell(cluster: Cluster) -> None:
+    wait_for(lambda: cells_under_way(cluster) and busy_workers(cluster))
+    busy = busy_workers(cluster)[0]
+    busy.kill()
+    busy.wait()
+    cluster.workers.remove(busy)
 
 
 def kill_the_worker_with_a_cell(cluster: Cluster) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -15,7 +18,7 @@ from harness.errors import MachineFault
 from harness.executors import dask
 from harness.executors.base import Answer, Order, Watch
 from harness.executors.dask import DaskExecutor, WorkerDefect
-from harness.executors.worker import Parcel, carry_out
+from harness.executors.worker import Parcel, carry_out, work
 from harness.model.cell import Axes, Cell
 from harness.model.document import Machine
 from harness.model.record import CellRecord
@@ -68,7 +71,7 @@ class FakeClient:
     def __init__(self, story: Callable[[FakeClient, str, FakeFuture], None]) -> None:
         self.status = "running"
         self.story = story
-        self.stated: list[dict[str, float]] = [{}]
+        self.stated: dict[str, dict[str, float]] = {"tcp://w1": {}}
         self.versions: dict[str, Any] = {"tcp://w1": harness.__version__}
         self.hear: Callable[[Any], None] = lambda _event: None
         self.submitted: list[dict[str, Any]] = []
@@ -82,7 +85,8 @@ class FakeClient:
         return self.versions
 
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
-        return {"workers": {str(n): {"resources": has} for n, has in enumerate(self.stated)}}
+        workers = {worker: {"resources": has} for worker, has in self.stated.items()}
+        return {"workers": workers, "n_workers": len(workers)}
 
     def subscribe_topic(self, topic: str, handler: Callable[[Any], None]) -> None:
         self.hear = handler
@@ -122,9 +126,17 @@ class Setting:
     def executor(self, jobs: int | None = None) -> DaskExecutor:
         return DaskExecutor("tcp://head:8786", never, jobs=jobs, notify=self.notes.append)
 
+    @property
+    def asked(self) -> list[tuple[str, ...] | None]:
+        """The workers that each order was for."""
+        return [one["workers"] for one in self.client.submitted]
+
     def measure(self, folder: Path, cell: Cell = CPU, **fields: Any) -> Answer:
+        return self.on(self.executor(), folder, cell, **fields)
+
+    def on(self, executor: DaskExecutor, folder: Path, cell: Cell = CPU, **fields: Any) -> Answer:
         watch = Watch(cancel=self.cancel, on_start=self._started, on_phase=self.phases.append)
-        return self.executor().measure(Order(cell=cell, **fields), folder / "cell", watch)
+        return executor.measure(Order(cell=cell, **fields), folder / "cell", watch)
 
     def _started(self) -> None:
         self.starts += 1
@@ -225,7 +237,6 @@ def test_a_run_that_is_stopped_cancels_the_order(
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (parcel(fault="the disk is full"), "a worker of head:8786: the disk is full"),
         (b"\x80\x04pickle", "sent what is no answer"),
         (b'{"record": {"id": 1}}', "sent what is no answer"),
         (ModuleNotFoundError("No module named 'harness'"), "install r-python-harness"),
@@ -239,6 +250,200 @@ def test_what_ends_the_run(
     setting = Setting(monkeypatch, lambda _client, _key, future: future.end(value))
     with pytest.raises(MachineFault, match=said):
         setting.measure(tmp_path)
+
+
+# -- what a worker's machine cannot do
+
+
+FULL = "/scratch: the disk\nis full"
+
+
+def bad(*workers: str) -> Callable[[FakeClient, str, FakeFuture], None]:
+    """Tell a story in which these workers take what they may take first, and fail."""
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        one = next(one for one in client.submitted if one["key"] == key)
+        allowed = one["workers"] or tuple(client.stated)
+        worker = next((bad for bad in workers if bad in allowed), allowed[0])
+        client.start(key, worker)
+        future.end(parcel(fault=FULL) if worker in workers else parcel(record=passed()))
+
+    return story
+
+
+def test_a_worker_that_cannot_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(monkeypatch, bad("tcp://w2"))
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}, "tcp://w3": {}}
+    executor = setting.executor()
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+    assert setting.asked == [None, ("tcp://w1", "tcp://w3")]
+    assert {one["allow_other_workers"] for one in setting.client.submitted} == {False}
+    assert setting.on(executor, tmp_path).record.lost_workers == 0
+    assert setting.asked[2:] == [("tcp://w1", "tcp://w3")], "the next cell keeps away from it"
+    assert setting.notes == [
+        (
+            "tcp://w2, a worker of head:8786: /scratch: the disk is full "
+            "(from now on, others are asked first)"
+        )
+    ]
+
+
+def test_a_cell_that_two_workers_cannot_measure_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(monkeypatch, bad("tcp://w1", "tcp://w2"))
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}, "tcp://w3": {}}
+    executor = setting.executor()
+    record = setting.on(executor, tmp_path).record
+    assert record.status is Status.MISSING
+    assert record.message == f"no worker that was asked could measure it: {FULL}"
+    assert setting.asked == [None, ("tcp://w2", "tcp://w3")]
+    assert [note.partition(",")[0] for note in setting.notes] == ["tcp://w1", "tcp://w2"]
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+
+
+def test_where_no_worker_is_left_the_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(monkeypatch, bad("tcp://w1", "tcp://w2"))
+    with pytest.raises(MachineFault, match=r"(?s)^tcp://w1, a worker of head:8786: /.*full$"):
+        setting.measure(tmp_path)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    with pytest.raises(MachineFault, match=r"(?s)^tcp://w2, .*full \(no other worker is left\)$"):
+        setting.measure(tmp_path)
+
+
+def test_a_cell_goes_to_no_worker_that_has_not_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only GPU's machine is at fault: others would leave the cell waiting."""
+    setting = Setting(monkeypatch, bad("tcp://gpu"))
+    setting.client.stated = {"tcp://w1": {}, "tcp://gpu": {"GPU": 1}}
+    executor = setting.executor()
+    for _ in range(2):
+        assert setting.on(executor, tmp_path, CUDA).record.status is Status.MISSING
+    assert setting.asked == [None, None], "each is tried, as somebody may have mended the machine"
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+    assert setting.asked[2:] == [("tcp://w1",)]
+
+
+def test_another_machine_is_asked_before_another_worker_of_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(monkeypatch, bad("tcp://a:1", "tcp://a:2"))
+    setting.client.stated = {"tcp://a:1": {}, "tcp://a:2": {}, "tcp://b:1": {}}
+    assert setting.measure(tmp_path).record.status is Status.PASS
+    assert setting.asked == [None, ("tcp://b:1",)]
+
+
+def test_a_worker_that_measures_again_is_as_good_as_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    told = threading.Event()
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        number = len(client.submitted)
+        if number == 1:
+            # It began before the other did, and ends well after it.
+            client.start(key, "tcp://w1")
+            told.set()
+            assert held.wait(10)
+            future.end(parcel(record=passed()))
+        elif number == 2:
+            client.start(key, "tcp://w1")
+            future.end(parcel(fault=FULL))
+        else:
+            client.start(key, "tcp://w2")
+            future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    executor = setting.executor()
+    first = threading.Thread(target=setting.on, args=(executor, tmp_path / "first"))
+    first.start()
+    assert told.wait(10)
+    setting.on(executor, tmp_path / "second")
+    held.set()
+    first.join()
+    setting.on(executor, tmp_path / "third")
+    assert setting.asked == [None, None, ("tcp://w2",), None]
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_an_order_follows_when_those_who_may_take_it_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_begun: bool
+) -> None:
+    """With Dask, a task that only certain workers may take waits for them for ever."""
+    monkeypatch.setattr(dask, "_WORKERS_S", 0.0)
+    monkeypatch.setattr(dask, "_LOOK_S", 0.01)
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        if len(client.submitted) == 1:
+            client.start(key, "tcp://w1")
+            future.end(parcel(fault=FULL))
+        elif len(client.submitted) == 2:
+            if has_begun:
+                client.start(key, "tcp://w2")
+            client.stated = {"tcp://w1": {}, "tcp://w3": {}}
+        else:
+            client.start(key, "tcp://w3")
+            future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    record = setting.measure(tmp_path).record
+    assert (record.status, record.lost_workers) == (Status.PASS, int(has_begun))
+    assert setting.asked == [None, ("tcp://w2",), ("tcp://w3",)]
+    assert setting.client.futures[1].cancelled
+
+
+def test_an_order_that_others_can_take_no_more_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "_WORKERS_S", 0.0)
+    monkeypatch.setattr(dask, "_LOOK_S", 0.01)
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        if len(client.submitted) == 1:
+            client.start(key, "tcp://w1")
+            future.end(parcel(fault=FULL))
+        else:
+            client.stated = {"tcp://w1": {}}
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    record = setting.measure(tmp_path).record
+    assert (record.status, record.message) == (
+        Status.MISSING,
+        f"no worker that was asked could measure it: {FULL}",
+    )
+
+
+def test_a_worker_that_nobody_knows_is_asked_no_third_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not say that it began."""
+    setting = Setting(monkeypatch, lambda _client, _key, end: end.end(parcel(fault=FULL)))
+    assert setting.measure(tmp_path).record.status is Status.MISSING
+    assert len(setting.client.submitted) == 2
+
+
+def test_how_many_workers_there_are_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's own thread asks for their number alone, and may have come between."""
+    setting = Setting(monkeypatch, lambda _c, _k, future: future.end(parcel(record=passed(CUDA))))
+    setting.client.stated = {"tcp://w1": {"GPU": 1}}
+    executor, whole = setting.executor(), setting.client.scheduler_info
+    answers = iter([{"workers": {}, "n_workers": 1}])
+    monkeypatch.setattr(
+        setting.client, "scheduler_info", lambda n_workers: next(answers, None) or whole(n_workers)
+    )
+    setting.on(executor, tmp_path, CUDA)
+    assert setting.notes == []
 
 
 def test_a_defect_of_a_worker_is_the_cell_s_own(
@@ -269,7 +474,15 @@ def test_a_scheduler_that_is_gone_without_a_word(
         (CUDA, [{}, {"GPU": 2}], {"GPU": 1}, False),
         (CPU, [{"MEMORY": 16e9}], {"MEMORY": 8192 * 2**20}, False),
         (CPU, [{"MEMORY": 1e9}], {"MEMORY": 8192 * 2**20}, True),
-        (CUDA, [{"GPU": 1}, {"MEMORY": 16e9}], {"GPU": 1, "MEMORY": 8192 * 2**20}, True),
+        (CUDA, [{"GPU": 1}, {"MEMORY": 16e9}], {"GPU": 1}, False),
+        (
+            CUDA,
+            [{"GPU": 1, "MEMORY": 16e9}, {"MEMORY": 16e9}],
+            {"GPU": 1, "MEMORY": 8192 * 2**20},
+            False,
+        ),
+        (CUDA, [{"MEMORY": 16e9}], {"GPU": 1}, True),
+        (CPU, [{"GPU": 1}, {"MEMORY": 16e9}], {"MEMORY": 8192 * 2**20}, False),
         (msgspec.structs.replace(CUDA, without_gpu="import"), [{}], {}, False),
         (msgspec.structs.replace(CUDA, without_gpu="import"), [{"GPU": 1}], {"GPU": 1}, False),
     ],
@@ -285,7 +498,7 @@ def test_what_a_worker_must_have(
     setting = Setting(
         monkeypatch, lambda _client, _key, future: future.end(parcel(record=passed(cell)))
     )
-    setting.client.stated = stated
+    setting.client.stated = {f"tcp://w{n}": has for n, has in enumerate(stated)}
     setting.measure(tmp_path, cell)
     assert setting.client.submitted[0]["resources"] == asked
     assert any("wait until one comes" in note for note in setting.notes) is waits
@@ -352,6 +565,76 @@ def test_a_worker_tells_what_its_machine_lacks(tmp_path: Path) -> None:
         raise MachineFault("no bubblewrap here")
 
     assert done(perform, tmp_path) == Parcel(fault="no bubblewrap here")
+
+
+def test_a_worker_without_room_to_begin_tells_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as an error of the system: that looks as if the scheduler had gone."""
+    said: list[Any] = []
+    here = SimpleNamespace(
+        address="tcp://w1",
+        local_directory=str(tmp_path / "gone"),
+        get_current_task=lambda: "key",
+        log_event=lambda _topic, event: said.append(event),
+    )
+    monkeypatch.setitem(
+        sys.modules, "distributed", cast("Any", SimpleNamespace(get_worker=lambda: here))
+    )
+    sent = msgspec.json.decode(work(never, b"", "topic"), type=Parcel)
+    assert sent.fault.startswith(f"{tmp_path}/gone: cannot be written (No such file")
+    assert said == [{"key": "key", "worker": "tcp://w1"}]
+
+
+@pytest.mark.parametrize("in_record", [True, False])
+def test_what_json_cannot_hold_is_a_defect(tmp_path: Path, in_record: bool) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        if in_record:
+            return Answer(record=msgspec.structs.replace(passed(), message="caf\udce9"))
+        raise OSError("caf\udce9")
+
+    defect = done(perform, tmp_path).defect
+    assert defect.startswith("UnicodeEncodeError: " if in_record else r"OSError: caf\udce9")
+
+
+FIRST = """
+import sys, threading
+from harness.executors import worker
+
+def decode():
+    together.wait()
+    for _ in range(20):
+        try:
+            worker.PARCELS.decode(b'{"record": {}}')
+        except ValueError:
+            pass
+        worker.carry_out(None, b'{"cell": {}}', None, None)
+
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(8)
+threads = [threading.Thread(target=decode) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("all is well")
+"""
+
+
+def test_several_threads_may_be_the_first_to_decode() -> None:
+    """A process of its own, as it dies otherwise, and only the first time is dangerous."""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST], capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "all is well\n", (done.returncode, done.stderr)
+
+
+def test_a_fault_may_name_what_json_cannot_hold(tmp_path: Path) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        raise MachineFault("caf\udce9: cannot be written")
+
+    assert done(perform, tmp_path).fault == r"caf\udce9: cannot be written"
 
 
 def test_a_worker_tells_what_is_wrong_with_itself(tmp_path: Path) -> None:

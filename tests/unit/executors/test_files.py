@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +45,99 @@ def test_a_file_that_is_too_large_leaves_a_note(
         "stderr": b"x" * 10,
         "stdout.left-out": b"11 bytes, left on the worker\n",
     }
+
+
+@pytest.fixture
+def shut(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A name of files and folders that cannot be opened, even by root."""
+    opened, listed = os.open, os.scandir
+
+    def refuse(path: Any) -> None:
+        if os.path.basename(path) == "shut":  # noqa: PTH119 - it may be text
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def open_file(path: Any, *arguments: Any, **options: Any) -> int:
+        refuse(path)
+        return opened(path, *arguments, **options)
+
+    def list_folder(path: Any = ".") -> Any:
+        refuse(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "open", open_file)
+    monkeypatch.setattr(os, "scandir", list_folder)
+    return "shut"
+
+
+def test_what_cannot_be_read_leaves_a_note(tmp_path: Path, shut: str) -> None:
+    (tmp_path / "cell" / "attempt-2" / shut).mkdir(parents=True)
+    (tmp_path / "cell" / shut).write_text("secret")
+    (tmp_path / "cell" / "stdout").write_text("said")
+    why = b"cannot be read (Permission denied), left on the worker\n"
+    assert pack(tmp_path / "cell") == {
+        "shut.left-out": why,
+        "stdout": b"said",
+        "attempt-2/shut.left-out": why,
+    }
+
+
+def test_a_name_that_is_no_utf8_leaves_a_note(tmp_path: Path) -> None:
+    (tmp_path / "cell" / os.fsdecode(b"d\xff")).mkdir(parents=True)
+    for name in (b"caf\xe9", b"d\xff/below", b"\xe9" * 255, "café".encode()):
+        (tmp_path / "cell" / os.fsdecode(name)).write_bytes(b"x")
+    packed = pack(tmp_path / "cell")
+    why = b"its name is no UTF-8, left on the worker\n"
+    assert packed == {
+        "café": b"x",
+        "caf\\xe9.left-out": why,
+        "d\\xff.left-out": why,
+        "\\xe9" * 50 + ".left-out": why,
+    }
+    msgspec.json.encode(packed)
+    unpack(packed, tmp_path / "two")
+
+
+def test_a_note_has_a_name_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGEST", 0)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / ("é" * 127)).write_bytes(b"x")
+    unpack(pack(tmp_path / "one"), tmp_path / "two")
+    assert [file.name for file in (tmp_path / "two").iterdir()] == ["é" * 100 + ".left-out"]
+
+
+def test_a_pipe_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "later").write_text("a file until it is opened")
+    opened = os.open
+
+    def swap(path: Any, *arguments: Any, **options: Any) -> int:
+        (tmp_path / "later").unlink()
+        os.mkfifo(tmp_path / "later")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", swap)
+    assert pack(tmp_path) == {}
+
+
+def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell" / "later").write_text("a file until it is opened")
+    opened = os.open
+
+    def swap(path: Any, *arguments: Any, **options: Any) -> int:
+        (tmp_path / "cell" / "later").unlink()
+        (tmp_path / "cell" / "later").symlink_to(tmp_path / "secret")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", swap)
+    packed = pack(tmp_path / "cell")
+    assert list(packed) == ["later.left-out"]
+    assert packed["later.left-out"].startswith(b"cannot be read (")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,25 @@ def test_a_gpu_that_is_not_here_may_be_elsewhere(
     results, executor = run(plan("3.11", cuda="12"), tmp_path)
     assert len(executor.orders) == 2
     assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+def test_cells_that_wait_for_a_gpu_hold_up_no_others(tmp_path: Path) -> None:
+    whole = plan("3.10", "3.11", "3.12", "3.13", cuda="12")
+    cpu = plan("3.11")
+    measured = threading.Event()
+
+    def say(order: Order) -> Answer:
+        if order.cell.id == cpu.cells[-1].id:
+            measured.set()
+        elif order.cell.axes.cuda == "12":
+            # A worker with a GPU comes when all others have been measured.
+            assert measured.wait(5)
+        return passing(order)
+
+    both = msgspec.structs.replace(whole, cells=(*whole.cells, *cpu.cells))
+    results, executor = run(both, tmp_path, say)
+    assert len(executor.orders) == len(both.cells) > executor.jobs
+    assert {one.status for one in results.cells} == {Status.PASS}
 
 
 def test_what_a_path_cannot_do_need_not_be_sent(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -59,6 +61,44 @@ def test_no_more_run_at_once_than_the_pool_has_threads() -> None:
 
     run([Task(name=str(n), pool="cell", run=work) for n in range(10)], cells=3)
     assert most == 3
+
+
+def test_what_waits_in_one_lane_holds_up_no_other() -> None:
+    freed = threading.Event()
+    held: list[bool] = []
+    tasks = [
+        Task(name=str(n), pool="cell", lane="GPU", run=lambda: held.append(freed.wait(10)))
+        for n in range(5)
+    ]
+    tasks.append(Task(name="control", pool="cell", run=lambda: None))
+    tasks.append(Task(name="cpu", pool="cell", run=freed.set, needs=frozenset({"control"})))
+    run(tasks)
+    assert held == [True] * 5
+
+
+def test_each_lane_has_the_threads_of_its_pool() -> None:
+    running: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    mutex = threading.Lock()
+
+    def work(lane: str) -> None:
+        with mutex:
+            running[lane] += 1
+            most[lane] = max(most[lane], running[lane])
+        time.sleep(0.02)
+        with mutex:
+            running[lane] -= 1
+
+    lanes = ("", "GPU")
+    run(
+        [
+            Task(name=f"{lane} {n}", pool="cell", lane=lane, run=partial(work, lane))
+            for lane in lanes
+            for n in range(10)
+        ],
+        cells=3,
+    )
+    assert most == dict.fromkeys(lanes, 3)
 
 
 def test_the_first_error_stops_the_rest_and_is_raised() -> None:
