@@ -7,6 +7,7 @@ takes an index that is out of reach for one that has nothing; ``packaging`` read
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Final
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import msgspec
@@ -31,6 +32,11 @@ class _JsonPage(msgspec.Struct):
     files: list[_JsonFile]
 
 
+# Made here, by one thread: where several are the first to decode a type at once, msgspec 0.22
+# reads what it has half made, and the process dies.
+_JSON_PAGES: Final = msgspec.json.Decoder(_JsonPage)
+
+
 def read_page(body: bytes, content_type: str, address: str) -> tuple[File, ...]:
     """Return the files that a page lists.
 
@@ -51,7 +57,7 @@ def read_page(body: bytes, content_type: str, address: str) -> tuple[File, ...]:
 
 def _of_json(body: bytes, address: str) -> tuple[File, ...]:
     try:
-        page = msgspec.json.decode(body, type=_JsonPage)
+        page = _JSON_PAGES.decode(body)
     except msgspec.DecodeError as error:
         raise ValueError(f"no page of a package index: {error}") from None
     return tuple(

@@ -38,6 +38,11 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[File, ...]
 
 
+# Made here, by one thread: where several are the first to decode a type at once, msgspec 0.22
+# reads what it has half made, and the process dies.
+_ANSWERS: Final = msgspec.json.Decoder(_Answer)
+
+
 class Registry:
     """What the configured indexes and folders have; may be used by several threads.
 
@@ -219,7 +224,7 @@ class Registry:
 
     def _kept(self, place: Place, project: str) -> _Answer | None:
         try:
-            return msgspec.json.decode(self._answer(place, project).read_bytes(), type=_Answer)
+            return _ANSWERS.decode(self._answer(place, project).read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
 

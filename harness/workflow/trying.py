@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
-from harness.executors.base import Executor, Order, Watch
+from harness.executors.base import Executor, Order, Watch, need
 from harness.matrix.expand import control_axes
 from harness.model.cell import Cell, Plan
 from harness.model.environment import SourceTree, Store
@@ -146,7 +146,12 @@ class Bench:
                 tasks.setdefault(what, Task(name=what, pool="prepare", run=make))
         priority = 0 if cell.control is None else 1
         return Task(
-            name=name, pool="cell", run=run, needs=frozenset(filter(None, needs)), priority=priority
+            name=name,
+            pool="cell",
+            run=run,
+            needs=frozenset(filter(None, needs)),
+            priority=priority,
+            lane="" if self._around.executor.is_here else need(cell),
         )
 
     def _is_refused(self, cell: Cell) -> bool:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _KIND: Final = "linkage"
 _LAYOUT: Final = "1"
 _FILE: Final = "linkage.json"
+# Made here, by one thread: where several are the first to decode a type at once, msgspec 0.22
+# reads what it has half made, and the process dies.
+_LINKAGES: Final = msgspec.json.Decoder(Linkage)
 _SYSTEMS: Final = C_LIBRARY | {"libstdc++.so.6", "libgcc_s.so.1"}
 """What a wheel takes from the system, as the rules for wheels allow; the rest it brings along."""
 
@@ -87,4 +90,4 @@ def _kept(
 
     key = hashlib.sha256("\0".join((_LAYOUT, *parts)).encode()).hexdigest()
     folder = store.ensure(_KIND, key, write, description=description)
-    return msgspec.json.decode((folder / _FILE).read_bytes(), type=Linkage)
+    return _LINKAGES.decode((folder / _FILE).read_bytes())
