@@ -98,10 +98,12 @@ pytest-benchmark's `--benchmark-compare-fail=median:5%`.
 the controls, the limit of 10 ms and what still fits into a budget were set after looking at earlier
 recordings, which are not judged here.
 
-**How it was made.** In parts, one after the other, each kept whole: all cells, all cells once more
-for more comparisons, and those of reticulate, as the project's own tests had run beside the first
-two, besides the busy process. What this record does not show: comparisons that overlap are not
-independent of each other, and one machine, on one day, is not all machines.
+**How it was made.** In parts, one after the other, each kept whole: all cells; all cells once more,
+for more comparisons; and those of reticulate, as the project's own tests had run beside the first
+two, besides the busy process. In the third part single pairs of the no-op call differ by up to a
+fifth, and of slowdowns of that call that were planted for real, some are not found (the last
+columns). What this record does not show: comparisons that overlap are not independent of each
+other, and one machine, on one day, is not all machines.
 """
 
 WEAK: Final = """\
