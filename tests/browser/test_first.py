@@ -111,20 +111,24 @@ def test_the_list_is_drawn_at_once_where_it_is_in_sight_and_else_soon(contexts, 
     page = contexts().new_page()
     page.goto(f"file://{tmp_path}/index.html")
     expect(page.locator("#list:not([aria-busy])")).to_be_attached()
-    filtered = """query => {
+    filtered = """version => {
         const field = document.getElementById("query");
-        field.value = query;
+        field.value = `python:${version}`;
         field.dispatchEvent(new Event("input", { bubbles: true }));
         const list = document.getElementById("list");
-        return [list.ariaBusy, list.querySelector("tbody tr").innerText.includes("3.42")];
+        return [list.ariaBusy, list.querySelector("tbody tr").innerText.includes(version)];
     }"""
-    assert page.evaluate(filtered, "python:3.42") == ["true", False]
+    assert page.evaluate(filtered, "3.42") == ["true", False]
     expect(page.locator("#list:not([aria-busy]) tbody tr").first).to_contain_text("3.42")
     # One cell alone leaves a table of one line, below which the list is.
     expect(page.locator("#list")).to_be_in_viewport()
-    page.wait_for_timeout(200)
-    assert page.evaluate(filtered, "") == [None, False]
-    assert page.evaluate(filtered, "python:3.42") == [None, True]
+    for minor in range(10, 60):
+        found = page.evaluate(filtered, f"3.{minor}")
+        if found[0] is None:
+            break
+        # The browser has not yet told what is on the screen.
+        page.wait_for_timeout(100)
+    assert found == [None, True]
 
 
 def test_a_slip_in_a_query_is_said_as_on_the_command_line(load):
