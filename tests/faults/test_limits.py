@@ -134,11 +134,19 @@ def test_output_that_is_no_text(cell: Cell) -> None:
 
 def test_cancel(cell: Cell) -> None:
     cancel = threading.Event()
-    timer = threading.Timer(0.3, cancel.set)
-    timer.start()
+    said = cell.folder / "events.jsonl"
+
+    def once_it_has_begun() -> None:
+        while not (said.is_file() and said.stat().st_size):
+            time.sleep(0.05)
+        time.sleep(0.2)
+        cancel.set()
+
+    watcher = threading.Thread(target=once_it_has_begun, daemon=True)
+    watcher.start()
     began = time.monotonic()
     outcome = cell.sh(cell.events("import") + "trap '' TERM; sleep 60", cancel=cancel)
-    timer.join()
+    watcher.join()
     assert time.monotonic() - began < 10, "of 60"
     assert outcome.end is End.CANCELLED
     assert cell.verdict(outcome) == (Status.MISSING, Phase.IMPORT, "cancelled in phase import")
