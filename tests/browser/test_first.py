@@ -69,7 +69,9 @@ def test_a_query_filters_table_and_list(load, results):
     assert not [head for head in heads if "keras" in head]
 
 
-def test_a_table_longer_than_a_screen_is_drawn_to_its_end(contexts, results, tmp_path):
+@pytest.fixture
+def long_page(contexts, results, tmp_path):
+    """Open the first screen of sixty Pythons, whose table is longer than a screen."""
     one = next(cell for cell in results.cells if cell.axes["path"] == "reticulate")
     cells = [
         msgspec.structs.replace(
@@ -81,6 +83,11 @@ def test_a_table_longer_than_a_screen_is_drawn_to_its_end(contexts, results, tmp
     write_folder(tmp_path, REPORT.files(many, logs=SampleLogs()))
     page = contexts().new_page()
     page.goto(f"file://{tmp_path}/index.html")
+    return page
+
+
+def test_a_table_longer_than_a_screen_is_drawn_to_its_end(long_page):
+    page = long_page
     for query, lines in (("", 60), ("not python:3.7", 59)):
         at_once = page.evaluate(
             """query => {
@@ -98,18 +105,8 @@ def test_a_table_longer_than_a_screen_is_drawn_to_its_end(contexts, results, tmp
         assert page.locator("#grid tbody th[scope=rowgroup]").get_attribute("rowspan") == str(lines)
 
 
-def test_the_list_is_drawn_at_once_where_it_is_in_sight_and_else_soon(contexts, results, tmp_path):
-    one = next(cell for cell in results.cells if cell.axes["path"] == "reticulate")
-    cells = [
-        msgspec.structs.replace(
-            one, id=f"{one.id}-{minor}", axes={**one.axes, "python": f"3.{minor}"}
-        )
-        for minor in range(60)
-    ]
-    many = msgspec.structs.replace(results, cells=tuple(cells))
-    write_folder(tmp_path, REPORT.files(many, logs=SampleLogs()))
-    page = contexts().new_page()
-    page.goto(f"file://{tmp_path}/index.html")
+def test_the_list_is_drawn_at_once_where_it_is_in_sight_and_else_soon(long_page):
+    page = long_page
     expect(page.locator("#list:not([aria-busy])")).to_be_attached()
     filtered = """version => {
         const field = document.getElementById("query");
