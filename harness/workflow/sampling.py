@@ -32,9 +32,11 @@ from harness.workflow.measuring import Measurement, measure, refused
 from harness.workflow.preparing import Preparation, Prepared
 from harness.workflow.registry import paths
 
-_REQUEST: Final = {"call_seconds": "0.3"}
-"""Small calls are repeated for 300 ticks of R's clock of processor time; the time that is saved
-goes into more processes."""
+_REQUEST: Final = {"call_seconds": "1"}
+"""Small calls are repeated for a second, of which each of two processes that share a processor has
+about half: 500 ticks of R's clock of processor time.  What takes the processor for some ten
+milliseconds hits one of the two alone, and is to be little beside that.  In a third of it single
+pairs of identical arms were seen to differ by a quarter; more processes would cost more."""
 _WORKER: Final = "worker"
 """The whole of a Python that R calls once, on the path ``system``; its own stages are its own."""
 _WHOLE: Final = (*(metric.name for metric in METRICS if metric.name != "process_start"), _WORKER)
