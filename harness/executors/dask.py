@@ -6,7 +6,8 @@ which worker takes an order, and gives it to another where a worker dies; this m
 often that happens, and stops it after :data:`LOSSES`.
 
 What a worker's machine cannot do (its disk is full, a program is missing) is that worker's: the
-order is given to another, once, and later ones keep away from it as long as another will do.
+order is given to another, once, and later ones keep away from it as long as another will do.  A
+worker that comes later with another harness, or none, is given no cells.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ LOSSES: Final = 2
 """So many workers may be lost over one cell: after the first, it is run elsewhere once."""
 FAULTS: Final = 2
 """So many workers may be unable to measure one cell: after the first, another is asked once."""
+STRANGERS: Final = 3
+"""So many workers with another harness may take one order before it is given up."""
 CONNECT_S: Final = 10.0
 IN_FLIGHT: Final = 64
 """Orders that the scheduler is given at a time, at least: an adaptive cluster grows with them."""
@@ -105,6 +108,10 @@ class _Choice(msgspec.Struct, frozen=True):
         return self.workers is not None and not self.workers
 
 
+class _Stranger(Exception):
+    """An order was taken by a worker that has another harness, or none; says what to do."""
+
+
 class WorkerDefect(Exception):
     """The harness on a worker failed in a way that no user can cause."""
 
@@ -126,7 +133,8 @@ class DaskExecutor:
     Raises
     ------
     MachineFault
-        Dask is not installed, no scheduler answers, or a worker has another harness.
+        Dask is not installed, no scheduler answers, the scheduler has no harness, or a worker has
+        another one.
     """
 
     is_here = False
@@ -147,6 +155,7 @@ class DaskExecutor:
         self._count = 0
         self._told: set[str] = set()
         self._faulted: set[str] = set()
+        self._strange: set[str] = set()
         self._seen: tuple[float, Mapping[str, Mapping[str, float]]] = (0.0, {})
         self._client = connect(address)
         self._named = address.rpartition("://")[2]
@@ -176,10 +185,9 @@ class DaskExecutor:
         lost = 0
         faults: list[_Fault] = []
         while True:
-            choice = self._choose(order.cell, faults)
-            if choice.is_nobody:
+            turn = self._take_turn(order, watch, LOSSES - lost, faults)
+            if turn is None:
                 return Answer(record=_not_done(order.cell, faults, lost))
-            turn = self._ask(order, watch, LOSSES - lost, choice, faults)
             parcel = turn.parcel
             if parcel is None and not watch.cancel.is_set():
                 lost += turn.starts
@@ -208,6 +216,26 @@ class DaskExecutor:
         if lost:
             record = msgspec.structs.replace(record, lost_workers=lost)
         return Answer(record=record, machine=parcel.machine)
+
+    def _take_turn(
+        self, order: Order, watch: Watch, losses: int, faults: list[_Fault]
+    ) -> _Turn | None:
+        """Give an order to who may take it; ``None`` where nobody may, or strangers alone do.
+
+        What the last of those was is added to ``faults``.
+        """
+        said = ""
+        for _ in range(STRANGERS):
+            choice = self._choose(order.cell, faults)
+            if choice.is_nobody:
+                return None
+            try:
+                return self._ask(order, watch, losses, choice, faults)
+            except _Stranger as error:
+                said = str(error)
+                self._pass_over_strangers(said)
+        faults.append(_Fault(worker="", said=said))
+        return None
 
     def _ask(
         self,
@@ -284,12 +312,14 @@ class DaskExecutor:
         try:
             parcel = PARCELS.decode(future.result())
         except msgspec.MsgspecError as error:
-            raise MachineFault(
+            raise _Stranger(
                 f"a worker of {self._named} sent what is no answer ({error}): what runs there is "
                 f"not harness {__version__}"
             ) from None
-        except ImportError as error:
-            raise self._foreign(f"a worker of {self._named} cannot run it ({error})") from None
+        except (ImportError, AttributeError) as error:
+            raise _Stranger(
+                self._foreign(f"a worker of {self._named} cannot run it ({error})")
+            ) from None
         except Exception as error:
             # By its name: the class is only there where Dask is.
             kind = type(error).__name__
@@ -298,13 +328,18 @@ class DaskExecutor:
             if "Cancelled" in kind or isinstance(error, OSError):
                 raise self._gone() from None
             raise
+        if parcel.harness != __version__:
+            has = f"has harness {parcel.harness}"
+            raise _Stranger(self._foreign(f"a worker of {self._named} {has}"))
         if parcel.defect:
             raise WorkerDefect(parcel.defect)
         return parcel
 
     def _choose(self, cell: Cell, faults: Sequence[_Fault] = (), within_s: float = 0.0) -> _Choice:
         """Say what a worker must have for a cell, and who may take it after these faults."""
-        stated = self._workers(within_s)
+        everybody = self._workers(within_s)
+        with self._guard:
+            stated = {one: has for one, has in everybody.items() if one not in self._strange}
         needs = self._needs(cell, stated)
         able = [worker for worker, has in stated.items() if _meets(has, needs)]
         if needs and not able:
@@ -318,7 +353,8 @@ class DaskExecutor:
             well = [worker for worker in able if worker not in self._faulted | tried]
         if len(well) == len(able) or not (well or faults):
             # Where each has failed at something, they may try this: it may be less.
-            return _Choice(needs, None)
+            is_anybody = not able or len(stated) == len(everybody)
+            return _Choice(needs, None if is_anybody else tuple(sorted(able)))
         # What one worker lacks, the others of its machine lack, too.
         machines = {_machine(worker) for worker in tried}
         elsewhere = [worker for worker in well if _machine(worker) not in machines]
@@ -402,17 +438,57 @@ class DaskExecutor:
             news.put(_Started(str(said.get("worker"))))
 
     def _check_versions(self) -> None:
+        """Refuse a cluster in which the scheduler, which reads orders, or a worker is none of ours.
+
+        Raises
+        ------
+        MachineFault
+            One of them has another harness, or none.
+        """
+        try:
+            self._client.run_on_scheduler(version_here)
+        except OSError:
+            raise self._gone() from None
+        except Exception:  # noqa: BLE001 - of any kind: it comes from there
+            who = f"the Dask scheduler at {self._named} has no harness"
+            raise MachineFault(self._foreign(who, "where it runs, and start it anew")) from None
+        for worker, has in self._strangers().items():
+            raise MachineFault(self._foreign(f"{worker}, a worker of {self._named}, {has}"))
+
+    def _strangers(self) -> dict[str, str]:
+        """Return what harness the workers have that have not this one, by their addresses."""
         found = self._client.run(version_here, on_error="return")
-        for worker, version in sorted(found.items()):
-            if version != __version__:
-                says = f"has harness {version}" if isinstance(version, str) else "has no harness"
-                raise self._foreign(f"{worker}, a worker of {self._named}, {says}")
+        return {
+            worker: f"has harness {version}" if isinstance(version, str) else "has no harness"
+            for worker, version in sorted(found.items())
+            # One that does not answer is gone.
+            if version != __version__ and not isinstance(version, OSError)
+        }
+
+    def _pass_over_strangers(self, said: str) -> None:
+        """Give no more orders to workers that have come with another harness, and tell that once.
+
+        Raises
+        ------
+        MachineFault
+            There is none, so that ``said`` has another reason; or no worker is left.
+        """
+        strangers = self._strangers()
+        if not strangers:
+            raise MachineFault(said)
+        with self._guard:
+            self._strange |= strangers.keys()
+        if not self._workers().keys() - strangers.keys():
+            raise MachineFault(said)
+        for worker, has in strangers.items():
+            who = f"{worker}, a worker of {self._named}, {has}"
+            self._say_once(f"{self._foreign(who)} (it is given no cells)", about=worker)
 
     @staticmethod
-    def _foreign(what: str) -> MachineFault:
-        return MachineFault(
+    def _foreign(what: str, where: str = "where the workers run, and start them anew") -> str:
+        return (
             f"{what}, and this is harness {__version__}: install r-python-harness {__version__} "
-            "where the workers run, and start them anew"
+            f"{where}"
         )
 
     def _gone(self) -> MachineFault:

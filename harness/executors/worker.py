@@ -26,6 +26,8 @@ _LOOK_S: Final = 0.5
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker sends back: an answer with its files, or why there is none."""
 
+    harness: str = __version__
+    """Of what runs on the worker."""
     record: CellRecord | None = None
     machine: Machine | None = None
     files: dict[str, bytes] = {}

@@ -8,17 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 DASK = [sys.executable, "-m", "dask"]
+WITHOUT_HARNESS = [
+    sys.executable,
+    "-c",
+    "import sys; sys.modules['harness'] = None; from dask.__main__ import main; main()",
+]
+"""Dask as it is where the harness is not installed."""
 LIMIT_S = 240.0
 
 
 class Cluster:
     """A scheduler and its workers; what is left of them ends with ``close``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dask: Sequence[str] = DASK) -> None:
         self.folder = folder
         self.file = folder / "scheduler.json"
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -27,19 +33,23 @@ class Cluster:
             "scheduler",
             *("--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
             *("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(self.file)),
+            dask=dask,
         )
         wait_for(self.file.exists)
         address = json.loads(wait_for_text(self.file))["address"]
         self.executor = f"dask://{address.removeprefix('tcp://')}"
         self._address = address
 
-    def worker(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+    def worker(
+        self, *options: str, dask: Sequence[str] = DASK, **environ: str
+    ) -> subprocess.Popen[bytes]:
         """Start a worker of one thread, in one process, and wait until it is known."""
         number = len(self._all)
         worker = self._start(
             "worker",
             *(self._address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
             *("--local-directory", str(self.folder / "scratch"), *options),
+            dask=dask,
             environ=environ,
         )
         log = self.folder / f"{number}.log"
@@ -54,11 +64,15 @@ class Cluster:
             process.wait()
 
     def _start(
-        self, kind: str, *arguments: str, environ: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        *arguments: str,
+        dask: Sequence[str],
+        environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{len(self._all)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*DASK, kind, *arguments],
+                [*dask, kind, *arguments],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,

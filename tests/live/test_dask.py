@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .cluster import Cluster, wait_for, with_word
+from .cluster import WITHOUT_HARNESS, Cluster, wait_for, with_word
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = pytest.mark.live
@@ -298,6 +298,36 @@ def test_a_worker_without_its_scratch_folder_is_at_fault(own: Cluster, tmp_path:
     said = (tmp_path / "stderr").read_text()
     assert "--local-directory" in said
     assert "the Dask scheduler" not in said
+
+
+def test_a_worker_without_the_harness_that_comes_later(own: Cluster, tmp_path: Path) -> None:
+    own.worker()
+    (tmp_path / "m.yaml").write_text(SLOW + '  six: ["==1.15.0", "==1.16.0", "==1.17.0"]\n')
+    run = start(own, tmp_path, "--no-remedies")
+    wait_for(lambda: busy_workers(own))
+    own.worker(dask=WITHOUT_HARNESS)
+    log = tmp_path / "stderr"
+    assert run.wait(timeout=240) == 0, log.read_text()
+    said = log.read_text()
+    assert said.count("has no harness") == said.count("(it is given no cells)") == 1, said
+    assert "Traceback" not in said
+    cells = document(tmp_path / "out")["cells"]
+    assert [(cell["status"], cell.get("lost_workers", 0)) for cell in cells] == [("pass", 0)] * 3
+
+
+def test_a_scheduler_without_the_harness(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster", dask=WITHOUT_HARNESS)
+    try:
+        cluster.worker()
+        (tmp_path / "m.yaml").write_text(CHEAP)
+        assert start(cluster, tmp_path).wait(timeout=60) == 4
+    finally:
+        cluster.close()
+    said = (tmp_path / "stderr").read_text()
+    assert "has no harness, and this is harness" in said
+    assert "where it runs, and start it anew" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -77,12 +77,24 @@ class FakeClient:
         self.submitted: list[dict[str, Any]] = []
         self.futures: list[FakeFuture] = []
         self.closed = False
+        self.scheduler: Exception | None = None
+        """What becomes of a function that the scheduler is to call."""
 
     def nthreads(self) -> dict[str, int]:
         return dict.fromkeys(self.versions, 2)
 
     def run(self, function: Any, on_error: str) -> dict[str, Any]:
         return self.versions
+
+    def run_on_scheduler(self, function: Any) -> str:
+        if self.scheduler is not None:
+            raise self.scheduler
+        return harness.__version__
+
+    def join(self, worker: str, version: Any) -> None:
+        """Add a worker."""
+        self.stated[worker] = {}
+        self.versions[worker] = version
 
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
         workers = {worker: {"resources": has} for worker, has in self.stated.items()}
@@ -250,6 +262,96 @@ def test_what_ends_the_run(
     setting = Setting(monkeypatch, lambda _client, _key, future: future.end(value))
     with pytest.raises(MachineFault, match=said):
         setting.measure(tmp_path)
+
+
+# -- workers that come later, with another harness
+
+
+NO_HARNESS = ModuleNotFoundError("No module named 'harness'")
+
+
+@pytest.mark.parametrize(
+    ("version", "sent", "has"),
+    [
+        (NO_HARNESS, NO_HARNESS, "has no harness"),
+        ("9.0", parcel(record=passed(), harness="9.0"), "has harness 9.0"),
+        ("9.0", b'{"record": {"id": 1}}', "has harness 9.0"),
+        ("9.0", AttributeError("module has no attribute 'work'"), "has harness 9.0"),
+    ],
+)
+def test_a_worker_that_comes_with_another_harness_is_given_no_cells(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: Any,
+    sent: bytes | Exception,
+    has: str,
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        if len(client.submitted) == 1:
+            client.join("tcp://late", version)
+            future.end(sent)
+        else:
+            client.start(key, "tcp://w1")
+            future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    executor = setting.executor()
+    for _ in range(2):
+        record = setting.on(executor, tmp_path).record
+        assert (record.status, record.lost_workers) == (Status.PASS, 0)
+    assert setting.asked == [None, ("tcp://w1",), ("tcp://w1",)]
+    assert len(setting.notes) == 1
+    assert setting.notes[0].startswith(f"tcp://late, a worker of head:8786, {has}, and this is")
+    assert setting.notes[0].endswith("start them anew (it is given no cells)")
+    del setting.client.stated["tcp://late"]
+    setting.on(executor, tmp_path)
+    assert setting.asked[3:] == [None], "it is gone"
+
+
+def test_what_strangers_alone_can_take_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.join("tcp://late", NO_HARNESS)
+        client.stated["tcp://late"] = {"GPU": 1}
+        future.end(NO_HARNESS)
+
+    setting = Setting(monkeypatch, story)
+    record = setting.measure(tmp_path, CUDA).record
+    assert record.status is Status.MISSING
+    assert "cannot run it (No module named 'harness')" in (record.message or "")
+    assert len(setting.client.submitted) == dask.STRANGERS
+
+
+def test_where_strangers_alone_are_left_the_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.stated.clear()
+        client.versions.clear()
+        client.join("tcp://late", NO_HARNESS)
+        future.end(NO_HARNESS)
+
+    with pytest.raises(MachineFault, match="install r-python-harness"):
+        Setting(monkeypatch, story).measure(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NO_HARNESS, "the Dask scheduler at head:8786 has no harness, and this is harness"),
+        (ConnectionError("reset"), "the Dask scheduler at head:8786 is gone"),
+    ],
+)
+def test_a_scheduler_without_the_harness_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """It reads what it passes on."""
+    setting = Setting(monkeypatch, lambda *_all: None)
+    setting.client.scheduler = error
+    with pytest.raises(MachineFault, match=said):
+        setting.executor()
+    assert setting.client.closed
 
 
 # -- what a worker's machine cannot do
