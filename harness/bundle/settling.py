@@ -12,13 +12,16 @@ from typing import IO, Final
 import msgspec
 from filelock import FileLock
 
+from harness.bundle import start
 from harness.bundle.elf import Libraries, will_do
 from harness.bundle.manifest import Manifest
 from harness.bundle.moving import LIBRARIES
 from harness.errors import MachineFault
+from harness.provision.listing import FILES, list_files
 from harness.provision.process import run
 
 _SETTLED: Final = ".settled"
+_SETTLING: Final = ".settling"
 _SPARE: Final = "spare"
 """Folder of libraries for which the machine has others that will do."""
 _PLACES: Final = re.compile(r"'(LIBDIR|LIBPL)': '[^'\n]*'")
@@ -49,8 +52,8 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
     """
     stamp = msgspec.json.encode(_stamp(folder))
     marker = folder / _SETTLED
-    with FileLock(folder / ".settling"):
-        use = (folder / ".in-use").open("ab")
+    with FileLock(folder / _SETTLING):
+        use = (folder / start.IN_USE).open("ab")
         _IN_USE.append(use)
         if marker.is_file() and marker.read_bytes() == stamp:
             fcntl.flock(use, fcntl.LOCK_SH)
@@ -64,6 +67,7 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
             ) from None
         # A run that was cut short left nothing that looks whole.
         marker.unlink(missing_ok=True)
+        (folder / FILES).unlink(missing_ok=True)
         notify("making the bundle ready for this machine, once")
         for part in manifest.parts:
             place = folder / part.folder
@@ -72,6 +76,8 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
             if part.kind == "python":
                 _tell_where(place)
         _join_environments(folder, manifest)
+        # From now on it is looked at whenever it is used: nobody changes it.
+        list_files(folder, but=(_SETTLING, start.IN_USE, start.MARKER))
         marker.write_bytes(stamp)
         fcntl.flock(use, fcntl.LOCK_SH)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gzip
 import hashlib
 import json
 import lzma
@@ -22,11 +23,16 @@ import sys
 import tarfile
 import time
 import zipfile
+import zlib
 from typing import IO, Any
 
 MANIFEST, PAYLOAD, SCHEMA = "manifest.json", "payload.tar.xz", 1
 MARKER, MARKER_SCHEMA = ".complete", 1
 """As the harness's own store marks what is whole."""
+FILES = ".files"
+"""The list of what lies there, as the harness's own store writes it."""
+IN_USE = ".in-use"
+"""Locked by those who run cells from there."""
 MOST_MANIFEST = 64_000_000
 """Bytes of a manifest: a thousand times that of a usual one."""
 MOST_FILES = 1_000_000
@@ -54,6 +60,10 @@ class Refused(Exception):
 
 class NoRoom(Exception):
     """It cannot be unpacked here; the message is a sentence."""
+
+
+class Used(Exception):
+    """It is damaged, and somebody runs cells from it; the message is a sentence."""
 
 
 def read_manifest(file: str) -> tuple[bytes, dict[str, Any]]:
@@ -318,6 +328,44 @@ def store_folder(environ: dict[str, str]) -> str:
     return os.path.join(caches, "r-python-harness")
 
 
+def damage(folder: str) -> str:
+    """Return what is wrong with the first file of a bundle that is not as it was made ready.
+
+    Empty where all are, and where it was not made ready yet.  ``Used`` is raised where something
+    is wrong and others run cells from there: it cannot be put right under them.
+    """
+    lost = _first_lost(folder)
+    if lost:
+        with open(os.path.join(folder, IN_USE), "a") as use:
+            try:
+                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Used(
+                    f"{folder} was damaged ({lost}), and another run uses it: begin again when "
+                    "that has ended, and it is unpacked anew"
+                ) from None
+    return lost
+
+
+def _first_lost(folder: str) -> str:
+    """As ``harness.provision.listing.first_damaged``, of which a bundle has nothing to start by."""
+    try:
+        with gzip.open(os.path.join(folder, FILES)) as listed:
+            lines = listed.read().split(b"\0")
+    except FileNotFoundError:
+        return ""
+    except (OSError, EOFError, zlib.error):
+        return f"{FILES} cannot be read"
+    for size, _, name in (line.partition(b" ") for line in lines if line):
+        try:
+            found = os.lstat(os.path.join(os.fsencode(folder), name)).st_size
+        except OSError:
+            return f"{os.fsdecode(name)} is gone"
+        if found != int(size):
+            return f"{os.fsdecode(name)} has {found} bytes instead of {int(size)}"
+    return ""
+
+
 def _brought(file: str, store: str) -> tuple[str, dict[str, Any]]:
     """Return the folder of a bundle in the store, unpacked where it is not there yet."""
     text, said = read_manifest(file)
@@ -329,7 +377,11 @@ def _brought(file: str, store: str) -> tuple[str, dict[str, Any]]:
         # The kernel frees it when this process ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
         marker = os.path.join(folder, MARKER)
-        if not os.path.exists(marker):
+        is_whole = os.path.exists(marker)
+        lost = damage(folder) if is_whole else ""
+        if lost:
+            sys.stderr.write(f"{folder} was damaged ({lost})\n")
+        if lost or not is_whole:
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)
             sys.stderr.write(f"unpacking {file} into {folder}, once\n")
@@ -358,7 +410,7 @@ def main(arguments: list[str]) -> int:
     except Refused as error:
         sys.stderr.write(f"harness: {file}: {error}\n")
         return 2
-    except NoRoom as error:
+    except (NoRoom, Used) as error:
         sys.stderr.write(f"harness: {file}: {error}\n")
         return 4
     except OSError as error:

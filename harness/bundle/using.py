@@ -130,7 +130,11 @@ def open_bundle(file: Path, *, notify: Callable[[str], None]) -> Opened:
     manifest = decode(text, str(file), store.root / "bundle" / key)
     _check_known(manifest, file)
     folder = store.ensure(
-        "bundle", key, partial(_unpack, file), description=f"bundle of {manifest.matrix}"
+        "bundle",
+        key,
+        partial(_unpack, file),
+        description=f"bundle of {manifest.matrix}",
+        verify=partial(_is_whole, notify=notify),
     )
     try:
         settle(folder, manifest, notify)
@@ -183,6 +187,23 @@ def preparation_of(opened: Opened, python: str | None) -> FromBundle:
     system = system_python(python) if opened.manifest.system_site else None
     name, _, release = this_machine().libc.partition(" ")
     return FromBundle(opened, system, release if name == "glibc" else "")
+
+
+def _is_whole(folder: Path, notify: Callable[[str], None]) -> bool:
+    """Tell whether the files of an unpacked bundle are there, and as long as they were.
+
+    Raises
+    ------
+    MachineFault
+        They are not, and cells run from there.
+    """
+    try:
+        lost = start.damage(str(folder))
+    except start.Used as error:
+        raise MachineFault(str(error)) from None
+    if lost:
+        notify(f"{folder} was damaged ({lost}): unpacking it anew")
+    return not lost
 
 
 def _unpack(file: Path, folder: Path) -> None:

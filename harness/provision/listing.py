@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,15 @@ FILES: Final = ".files"
 _COMPILED: Final = b"__pycache__"
 
 
-def list_files(folder: Path) -> None:
+def list_files(folder: Path, *, but: Collection[str] = ()) -> None:
     """Write the list of what is below ``folder`` into it; links count with their own size.
 
-    What Python compiles is left out: it may be compiled anew.
+    What Python compiles is left out: it may be compiled anew.  So are files of these names that
+    lie in ``folder`` itself.
     """
     lines: list[bytes] = []
     root = os.fsencode(folder)
+    left_out = {os.fsencode(name) for name in but}
     stack = [root]
     while stack:
         with os.scandir(stack.pop()) as children:
@@ -32,7 +35,9 @@ def list_files(folder: Path) -> None:
                         stack.append(child.path)
                 elif child.is_symlink() or child.is_file(follow_symlinks=False):
                     size = child.stat(follow_symlinks=False).st_size
-                    lines.append(b"%d %s" % (size, os.path.relpath(child.path, root)))
+                    name = os.path.relpath(child.path, root)
+                    if name not in left_out:
+                        lines.append(b"%d %s" % (size, name))
     (folder / FILES).write_bytes(gzip.compress(b"\0".join(sorted(lines)), compresslevel=1, mtime=0))
 
 

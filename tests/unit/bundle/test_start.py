@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import io
 import json
 import lzma
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.bundle import start
-from harness.provision import store
+from harness.provision import listing, store
 
 UNAME = os.uname()
 HERE = f"{UNAME.machine} {UNAME.sysname}"
@@ -269,6 +270,51 @@ def test_it_starts_the_python_that_is_in_it(tmp_path):
     with store.FolderStore(tmp_path / "cache") as kept:
         (found,) = kept.entries()
     assert (found.kind, found.description) == ("bundle", "bundle of m")
+
+
+STARTED = {"start": {"python": "bin/python", "site": "site", "libc": "2.2"}}
+
+
+def test_what_a_cleaner_took_from_it_is_unpacked_anew(tmp_path):
+    file = bundle(
+        tmp_path, entry("bin/python", text=b"#!/bin/sh\n"), entry("site/x"), manifest=STARTED
+    )
+    assert begun(file, tmp_path).returncode == 0
+    (folder,) = (tmp_path / "cache" / "bundle").iterdir()
+    listing.list_files(folder, but=(start.MARKER, start.IN_USE))
+    assert "damaged" not in begun(file, tmp_path).stderr
+    (folder / "site" / "x").unlink()
+    with (folder / start.IN_USE).open("w") as use:
+        fcntl.flock(use, fcntl.LOCK_SH)
+        ran = begun(file, tmp_path)
+    assert ran.returncode == 4
+    assert f"{folder} was damaged (site/x is gone), and another run uses it" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    ran = begun(file, tmp_path)
+    assert ran.returncode == 0
+    assert f"{folder} was damaged (site/x is gone)\nunpacking {file}" in ran.stderr
+    assert (folder / "site" / "x").read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (lambda _folder: None, ""),
+        (lambda folder: (folder / "a").write_text("longer"), "a has 6 bytes instead of 1"),
+        (lambda folder: (folder / "b" / "c").unlink(), "b/c is gone"),
+        (lambda folder: (folder / start.FILES).unlink(), ""),
+        (lambda folder: (folder / start.FILES).write_text("x"), ".files cannot be read"),
+        (lambda folder: (folder / start.IN_USE).write_text("x"), ""),
+    ],
+)
+def test_it_finds_damage_as_the_store_does(tmp_path, change, lost):
+    (tmp_path / "b").mkdir()
+    for name in ("a", "b/c", start.IN_USE):
+        (tmp_path / name).write_text("1")
+    listing.list_files(tmp_path, but=(start.IN_USE,))
+    change(tmp_path)
+    assert start.FILES == listing.FILES
+    assert start.damage(str(tmp_path)) == lost == (listing.first_damaged(tmp_path) or "")
 
 
 @pytest.mark.parametrize(

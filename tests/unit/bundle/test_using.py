@@ -171,6 +171,21 @@ def test_a_bundle_is_not_changed_under_a_run_on_another_system(tmp_path):
     assert (tmp_path / ".settled").read_bytes() != b"of another system"
 
 
+def test_a_bundle_that_lost_a_file_is_unpacked_anew(tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "file").write_text("x")
+    notes: list[str] = []
+    settle(tmp_path, msgspec.structs.replace(manifest(), cells={}, parts=()), notes.append)
+    assert using._is_whole(tmp_path, notes.append)
+    (tmp_path / "r" / "file").unlink()
+    with pytest.raises(MachineFault, match=r"was damaged \(r/file is gone\), and another run"):
+        using._is_whole(tmp_path, notes.append)
+    while settling._IN_USE:
+        settling._IN_USE.pop().close()
+    assert not using._is_whole(tmp_path, notes.append)
+    assert notes[1:] == [f"{tmp_path} was damaged (r/file is gone): unpacking it anew"]
+
+
 def test_a_cell_without_anything_is_refused():
     found = msgspec.structs.replace(manifest(), cells={})
     with pytest.raises(FileFault, match="has nothing for the cell"):
