@@ -104,6 +104,22 @@ def test_cells_run_where_there_is_nothing_but_a_python(elsewhere, tmp_path, caps
     assert not list((tmp_path / "nothing").iterdir())
 
 
+def test_paths_of_two_processes_and_of_one_run_there_too(elsewhere, tmp_path):
+    """R calls a server in Python, and Python holds R, which is not where it was built for."""
+    matrix, file = tmp_path / "m.yaml", tmp_path / "cells.pyz"
+    matrix.write_text(
+        "axes:\n  path: [rpy2]\n  r: ['4.2.2']\n  python: ['3.11']\ninclude:\n"
+        "  - {path: rpc, transport: [socket, zmq, http], r: 4.2.2, python: '3.11'}\n"
+        "  - {path: rpc, transport: rserve, r: 4.2.2, python: '3.11', numpy: '<2'}\n"
+        "probes: [init, call]\n"
+    )
+    assert run(["bundle", str(matrix), "-o", str(file), "--quiet"]) == 0
+    ran = within(elsewhere, file, tmp_path / "out")
+    document = json.loads((tmp_path / "out/results.json").read_bytes())
+    found = {cell["id"]: (cell["status"], cell["message"]) for cell in document["cells"]}
+    assert [status for status, _ in found.values()] == ["pass"] * 7, (found, ran.stderr)
+
+
 def test_the_framework_can_be_that_of_the_other_machine(elsewhere, tmp_path, capsys):
     matrix, file = tmp_path / "m.yaml", tmp_path / "cells.pyz"
     matrix.write_text(
