@@ -32,6 +32,7 @@ from harness.journal.writer import FILE_NAME, Journal
 from harness.latency.model import Verdict
 from harness.model.cell import Cell, Plan
 from harness.model.document import Other, Results
+from harness.model.environment import SourceTree
 from harness.model.status import Status
 from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
@@ -82,13 +83,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two: its bridge, its cells, and where its results are."""
+    """One of the two: its bridge, its cells, and where its results are.
+
+    ``trees`` are copies of the source trees of its bridge, once they were brought.
+    """
 
     name: str
     bridges: tuple[Named, ...]
     plan: Plan
     path: str
     folder: Path
+    trees: dict[str, SourceTree] = {}
 
     def has(self, cell: Cell) -> bool:
         """Say whether a cell has the bridge; the others are controls."""
@@ -112,8 +117,24 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
     MachineFault
         This machine could not do it.
     """
-    base, head = arms_of(request)
-    # Before a journal is put aside: a tree that cannot be had costs no result.
+    display = make_display(quiet=request.quiet)
+    # Of each tree one copy for all turns, which may take an hour, in which its owner goes on
+    # working on it; and before a journal is put aside: one that cannot be had costs no result.
+    with FolderStore(default_root(), notify=display.note) as store:
+        try:
+            base, head = (
+                msgspec.structs.replace(
+                    arm, trees=bring_trees(arm.bridges, store=store, notify=display.note)
+                )
+                for arm in arms_of(request)
+            )
+        finally:
+            display.finished()
+        _run_in_turns(base, head, request)
+    return base, head
+
+
+def _run_in_turns(base: Arm, head: Arm, request: Request) -> None:
     keys = {arm.name: _keys(arm, request) for arm in (base, head)}
     if request.fresh:
         for arm in (base, head):
@@ -139,11 +160,11 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
                     partial=True,
                     cran=request.cran,
                     bridges=arm.bridges,
+                    trees=arm.trees,
                     report=False,
                     again=request.again,
                 ),
             )
-    return base, head
 
 
 def judge_both(base: Arm, head: Arm, expectations: Expectations | None = None) -> Judgement:
@@ -193,6 +214,8 @@ def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
     )
     if not cells:
         return []
+    for arm in (base, head):
+        _check_unchanged(arm)
     (changed,) = head.bridges
     said = _base_of(request, changed)
     answer = compare(
@@ -215,6 +238,18 @@ def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
         {**line, "verdict": str(Verdict.UNPROVEN if unproven else line["verdict"])}
         for line in document["comparisons"]
     ]
+
+
+def _check_unchanged(arm: Arm) -> None:
+    """Raise ``NotMeasured`` where the source of an arm's bridge is no more what its cells had."""
+    with FolderStore(default_root()) as store:
+        now = bring_trees(arm.bridges, store=store, notify=lambda _text: None)
+    for one in arm.bridges:
+        if one.place and now[one.package].digest != arm.trees[one.package].digest:
+            raise NotMeasured(
+                f"{one.place} has changed since its cells were run, and their verdict is of what "
+                "it was then; leave it alone meanwhile, or name a commit: PLACE@REF"
+            )
 
 
 def arms_of(request: Request) -> tuple[Arm, Arm]:
@@ -307,28 +342,14 @@ def _with_controls(cells: list[Cell], known: dict[str, Cell]) -> tuple[Cell, ...
 
 
 def _keys(arm: Arm, request: Request) -> dict[str, str]:
-    """Return, by cell, the digest of what is asked of it, as the run of its turn will have it.
-
-    Raises
-    ------
-    UsageError
-        A place has no source of the bridge.
-    MachineFault
-        git is missing, or an address is out of reach.
-    """
-    display = make_display(quiet=request.quiet)
-    try:
-        with FolderStore(default_root(), notify=display.note) as store:
-            trees = bring_trees(arm.bridges, store=store, notify=display.note)
-    finally:
-        display.finished()
+    """Return, by cell, the digest of what is asked of it, as the run of its turn will have it."""
     known, cran = paths(), address_of(request.cran)
     return {
         cell.id: cell_key(
             cell,
             known[cell.axes.path],
             cran,
-            "" if (tree := tree_of(cell, trees)) is None else tree.digest,
+            "" if (tree := tree_of(cell, arm.trees)) is None else tree.digest,
         )
         for cell in arm.plan.cells
     }

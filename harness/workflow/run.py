@@ -61,7 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``jobs`` cells run at once; ``None`` is one for each core.  ``partial`` says that the plan
     is a selection, which leaves the results of other cells as they are.  ``cran`` is the
     repository of R packages that no R brings; ``None`` takes that of the environment.
-    ``bridges`` are what the user named for each path; the plan has them already.  ``anew`` are
+    ``bridges`` are what the user named for each path; the plan has them already.  ``trees`` are
+    their source trees, where they were brought already.  ``anew`` are
     cells that are run whatever has a result, as ``fresh`` does for all.  ``report`` is off for a
     run that is a step of something else, which says itself what came of it.  With ``remedies``,
     what the catalogue of causes advises for the cells that did not pass is tried.  A cell that
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     cran: str | None = None
     bridges: tuple[Named, ...] = ()
+    trees: dict[str, SourceTree] | None = None
     anew: frozenset[str] = frozenset()
     report: bool = True
     remedies: bool = False
@@ -104,7 +106,9 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     store = FolderStore(default_root(), notify=display.note)
     # Before the journal is begun anew: a tree that cannot be had costs no result, nor does a
     # cluster out of reach.
-    trees = bring_trees(settings.bridges, store=store, notify=display.note)
+    trees = settings.trees
+    if trees is None:
+        trees = bring_trees(settings.bridges, store=store, notify=display.note)
     remote = _remote(settings, trees, display)
     try:
         execute(plan, settings, display, Workshop(store=store, trees=trees, remote=remote))

@@ -28,7 +28,7 @@ from harness.workflow.both import (
     gate_bridge,
     judge_both,
 )
-from harness.workflow.bridges import bring_trees, read_bridges
+from harness.workflow.bridges import read_bridges
 from harness.workflow.display import QuietDisplay
 from harness.workflow.expecting import update_expectations
 from harness.workflow.gating import gate
@@ -124,15 +124,23 @@ class Measured:
         self.cut_after: int | None = None
         self.runs = 0
         self.ran: list[str] = []
+        self.edit = False
+        """Whether somebody works on the tree meanwhile."""
+        self.places: set[Path] = set()
+        """What the bridge was built from."""
 
     def __call__(self, plan: Plan, settings: Settings) -> int:
         if self.runs == self.cut_after:
             raise KeyboardInterrupt
         self.runs += 1
+        trees = settings.trees
+        assert trees is not None, "each turn would copy the tree anew"
+        self.places |= {tree.place for tree in trees.values()}
         with FolderStore(default_root()) as store:
-            trees = bring_trees(settings.bridges, store=store, notify=print)
             shop = Workshop(store=store, trees=trees, remote=Elsewhere(self.answer))
             execute(plan, settings, QuietDisplay(), shop)
+        if self.edit:
+            Path("tree/NEWS.md").write_text(f"Edit {self.runs}")
         return 0
 
     def answer(self, order: Order) -> Answer:
@@ -205,6 +213,26 @@ def test_a_tree_that_cannot_be_had_costs_no_result(measured: Measured) -> None:
     with pytest.raises(HarnessError):
         gate_bridge(request(base="nonesuch", quiet=True, fresh=True))
     assert len(load(Path("out/head")).cells) == 6
+
+
+def test_a_tree_that_is_worked_on_meanwhile_is_one_tree(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured.edit = True
+    # The latency would be of the tree as it is then.
+    monkeypatch.setattr(both, "compare", lambda _asked: pytest.fail("other sources are compared"))
+    judgement = gate_bridge(request(quiet=True, jobs=1, latency_s=1.0))
+    assert (judgement.verdict, judgement.exit_code) == (Word.INCOMPLETE, ExitCode.NOT_MEASURED)
+    assert (judgement.counts["pass"], len(measured.places)) == (6, 1)
+
+
+def test_a_tree_is_held_against_what_its_cells_had(measured: Measured) -> None:
+    base, head = both.run_both(request(quiet=True))
+    both._check_unchanged(base)
+    both._check_unchanged(head)
+    Path("tree/NEWS.md").write_text("Edited.")
+    with pytest.raises(NotMeasured, match="tree has changed since its cells were run"):
+        both._check_unchanged(head)
 
 
 # --- a part is no whole -----------------------------------------------------------------------
