@@ -95,15 +95,16 @@ pyperf's t-test on pooled samples, asv's Mann-Whitney test with p < 0.002 and me
 pytest-benchmark's `--benchmark-compare-fail=median:5%`.
 
 **When the rules were set.** All of them before this recording was made. Four pairs, the place of
-the controls, the limit of 10 ms and what still fits into a budget were set after looking at earlier
-recordings, which are not judged here.
+the controls, the limit of 10 ms, what still fits into a budget and for how long a small call is
+repeated were set after looking at earlier recordings, which are not judged here. The last of them:
+where a process repeated a call for 0.15 s of the processor, single pairs of reticulate differed by
+up to a fifth, and four of 16 slowdowns that were planted for real were not found; it is half a
+second since.
 
-**How it was made.** In parts, one after the other, each kept whole: all cells; all cells once more,
-for more comparisons; and those of reticulate, as the project's own tests had run beside the first
-two, besides the busy process. In the third part single pairs of the no-op call differ by up to a
-fifth, and of slowdowns of that call that were planted for real, some are not found (the last
-columns). What this record does not show: comparisons that overlap are not independent of each
-other, and one machine, on one day, is not all machines.
+**How it was made.** In one part, kept whole, beside the busy process; now and then, for seconds,
+checks of the project's code ran at the lowest priority as well. What this record does not show:
+comparisons that overlap are not independent of each other, and one machine, on one day, is not all
+machines.
 """
 
 WEAK: Final = """\

@@ -28,6 +28,8 @@ def main() -> int:
     parser.add_argument("--where", default="", help="a part of the matrix, to try this script")
     options = parser.parse_args()
     command: list[str | Path] = [HARNESS, "run", options.matrix, "--fresh", "--quiet"]
+    # Remedies that are tried are cells that no result counts.
+    command += ["--no-remedies"]
     command += ["--jobs", str(options.jobs)]
     if options.where:
         command += ["--where", options.where]
