@@ -73,7 +73,7 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=_PATIENCE_S)
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._fault(error) from None
         except OSError as error:
             raise MachineFault(f"{self.path}: cannot be written ({error.strerror})") from None
@@ -148,7 +148,10 @@ class Database:
     def _faults(self) -> _Faults:
         return _Faults(self)
 
-    def _fault(self, error: sqlite3.Error) -> FileFault | MachineFault:
+    def _fault(self, error: sqlite3.Error | UnicodeDecodeError) -> FileFault | MachineFault:
+        if isinstance(error, UnicodeDecodeError):
+            # SQLite tells of a damaged table in the words that it found there.
+            return FileFault(str(self.path), "is damaged; name another file, which is then made")
         if "not a database" in str(error):
             return FileFault(
                 str(self.path),
@@ -167,7 +170,7 @@ class _Faults:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.DatabaseError):
+        if isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)):
             raise self._database._fault(error) from None  # noqa: SLF001 - of the same file
 
 

@@ -136,6 +136,14 @@ def test_a_file_that_is_no_database(path):
         pass
 
 
+def test_a_database_whose_tables_are_damaged(path):
+    """SQLite then quotes what it found, which may be no text."""
+    assert keys(path) == set()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE \x81ABLE", 1))
+    with pytest.raises(FileFault, match="is damaged; name another file"), Database(path):
+        pass
+
+
 def test_a_database_of_a_newer_harness(path):
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
