@@ -264,12 +264,13 @@ def filtered(page: Page, query: str) -> float:
 
 def measure(size: int, folder: Path) -> dict[str, Any]:
     """Measure one size."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("there is no Chromium here: apt-get install chromium")
     results, site = folder / f"results-{size}", folder / f"site-{size}"
     document = write(results, size)
     load = os.getloadavg()[0]
     make_s, make_cpu_s, make_mb = made(results, site)
-    chromium = shutil.which("chromium")
-    assert chromium, "apt-get install chromium"
     times = []
     with sync_playwright() as playwright:
         for _ in range(TIMES):
