@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -155,6 +155,7 @@ class DaskExecutor:
         self._count = 0
         self._told: set[str] = set()
         self._faulted: set[str] = set()
+        self._known: set[str] = set()
         self._strange: set[str] = set()
         self._seen: tuple[float, Mapping[str, Mapping[str, float]]] = (0.0, {})
         self._client = connect(address)
@@ -383,6 +384,7 @@ class DaskExecutor:
             # Dask itself asks now and then how many there are, and that may have come between.
             if len(workers) >= info.get("n_workers", 0):
                 seen = {one: dict(has.get("resources") or {}) for one, has in workers.items()}
+                self._look_at(seen.keys())
                 self._seen = (time.monotonic(), seen)
                 break
         return seen
@@ -455,9 +457,25 @@ class DaskExecutor:
         for worker, has in self._strangers().items():
             raise MachineFault(self._foreign(f"{worker}, a worker of {self._named}, {has}"))
 
-    def _strangers(self) -> dict[str, str]:
-        """Return what harness the workers have that have not this one, by their addresses."""
-        found = self._client.run(version_here, on_error="return")
+    def _look_at(self, workers: Collection[str]) -> None:
+        """Ask workers that have come since for their harness.
+
+        One that has none ends itself when Dask gives it an order, and its nanny starts the next.
+        """
+        with self._guard:
+            new = [worker for worker in workers if worker not in self._known | self._strange]
+        if new:
+            self._pass_over(self._strangers(new))
+
+    def _strangers(self, workers: Collection[str] | None = None) -> dict[str, str]:
+        """Return what harness workers have that have not this one, by their addresses.
+
+        ``None`` asks all of them.
+        """
+        asked = None if workers is None else list(workers)
+        found = self._client.run(version_here, workers=asked, on_error="return")
+        with self._guard:
+            self._known |= {worker for worker, has in found.items() if has == __version__}
         return {
             worker: f"has harness {version}" if isinstance(version, str) else "has no harness"
             for worker, version in sorted(found.items())
@@ -466,7 +484,7 @@ class DaskExecutor:
         }
 
     def _pass_over_strangers(self, said: str) -> None:
-        """Give no more orders to workers that have come with another harness, and tell that once.
+        """Give no more orders to workers that have come with another harness.
 
         Raises
         ------
@@ -476,10 +494,13 @@ class DaskExecutor:
         strangers = self._strangers()
         if not strangers:
             raise MachineFault(said)
-        with self._guard:
-            self._strange |= strangers.keys()
+        self._pass_over(strangers)
         if not self._workers().keys() - strangers.keys():
             raise MachineFault(said)
+
+    def _pass_over(self, strangers: Mapping[str, str]) -> None:
+        with self._guard:
+            self._strange |= strangers.keys()
         for worker, has in strangers.items():
             who = f"{worker}, a worker of {self._named}, {has}"
             self._say_once(f"{self._foreign(who)} (it is given no cells)", about=worker)

@@ -77,14 +77,20 @@ class FakeClient:
         self.submitted: list[dict[str, Any]] = []
         self.futures: list[FakeFuture] = []
         self.closed = False
+        self.asked: list[list[str] | None] = []
+        """Whose version was asked for; ``None`` for everybody's."""
         self.scheduler: Exception | None = None
         """What becomes of a function that the scheduler is to call."""
 
     def nthreads(self) -> dict[str, int]:
         return dict.fromkeys(self.versions, 2)
 
-    def run(self, function: Any, on_error: str) -> dict[str, Any]:
-        return self.versions
+    def run(
+        self, function: Any, workers: list[str] | None = None, on_error: str = "raise"
+    ) -> dict[str, Any]:
+        self.asked.append(workers)
+        named = self.versions if workers is None else workers
+        return {one: self.versions[one] for one in named if one in self.versions}
 
     def run_on_scheduler(self, function: Any) -> str:
         if self.scheduler is not None:
@@ -306,6 +312,26 @@ def test_a_worker_that_comes_with_another_harness_is_given_no_cells(
     del setting.client.stated["tcp://late"]
     setting.on(executor, tmp_path)
     assert setting.asked[3:] == [None], "it is gone"
+
+
+def test_a_worker_that_comes_is_asked_before_the_next_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask gives its orders to one without the harness, which ends itself over them."""
+    setting = Setting(monkeypatch, lambda _c, _k, future: future.end(parcel(record=passed())))
+    executor = setting.executor()
+    setting.on(executor, tmp_path)
+    setting.client.join("tcp://late", NO_HARNESS)
+    setting.client.join("tcp://good", harness.__version__)
+    setting.client.join("tcp://gone", ConnectionError("reset"))
+    for _ in range(2):
+        setting.on(executor, tmp_path)
+    assert setting.asked[0] is None
+    assert setting.asked[1:] == [("tcp://gone", "tcp://good", "tcp://w1")] * 2
+    assert len(setting.notes) == 1
+    assert "tcp://late, a worker of head:8786, has no harness" in setting.notes[0]
+    asked = [sorted(one) for one in setting.client.asked[1:] if one is not None]
+    assert asked == [["tcp://gone", "tcp://good", "tcp://late"], ["tcp://gone"]]
 
 
 def test_what_strangers_alone_can_take_is_missing(
