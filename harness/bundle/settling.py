@@ -77,7 +77,7 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
                 _tell_where(place)
         _join_environments(folder, manifest)
         # From now on it is looked at whenever it is used: nobody changes it.
-        list_files(folder, but=(_SETTLING, start.IN_USE, start.MARKER))
+        list_files(folder, but=(_SETTLING, _SETTLED, start.IN_USE, start.MARKER))
         marker.write_bytes(stamp)
         fcntl.flock(use, fcntl.LOCK_SH)
 

@@ -236,6 +236,8 @@ class _Writer:
         parts = name.split("/")
         if len(name) > LONGEST or "\0" in name or not _is_plain(parts):
             raise Refused(f"it would write to {name[:100]!r}, outside of its folder")
+        if parts[0] in (MARKER, FILES, IN_USE):
+            raise Refused(f"it would write {parts[0]!r}, which is no part of a bundle")
         for end in range(1, len(parts)):
             above = "/".join(parts[:end])
             if self._kinds.setdefault(above, "folder") != "folder":

@@ -473,7 +473,10 @@ class DaskExecutor:
         ``None`` asks all of them.
         """
         asked = None if workers is None else list(workers)
-        found = self._client.run(version_here, workers=asked, on_error="return")
+        try:
+            found = self._client.run(version_here, workers=asked, on_error="return")
+        except OSError:
+            raise self._gone() from None
         with self._guard:
             self._known |= {worker for worker, has in found.items() if has == __version__}
         return {

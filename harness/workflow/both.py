@@ -242,8 +242,11 @@ def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
 
 def _check_unchanged(arm: Arm) -> None:
     """Raise ``NotMeasured`` where the source of an arm's bridge is no more what its cells had."""
-    with FolderStore(default_root()) as store:
-        now = bring_trees(arm.bridges, store=store, notify=lambda _text: None)
+    try:
+        with FolderStore(default_root()) as store:
+            now = bring_trees(arm.bridges, store=store, notify=lambda _text: None)
+    except UsageError as error:
+        raise NotMeasured(str(error)) from None
     for one in arm.bridges:
         if one.place and now[one.package].digest != arm.trees[one.package].digest:
             raise NotMeasured(

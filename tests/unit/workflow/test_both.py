@@ -233,6 +233,9 @@ def test_a_tree_is_held_against_what_its_cells_had(measured: Measured) -> None:
     Path("tree/NEWS.md").write_text("Edited.")
     with pytest.raises(NotMeasured, match="tree has changed since its cells were run"):
         both._check_unchanged(head)
+    Path("tree/DESCRIPTION").unlink()
+    with pytest.raises(NotMeasured, match="--bridge reticulate"):
+        both._check_unchanged(head)
 
 
 # --- a part is no whole -----------------------------------------------------------------------
