@@ -16,6 +16,8 @@ from harness.execute.mounts import MountTools
 NAMESPACES: Final = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _PROBE: Final = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")  # noqa: S108
 _PATIENCE_S: Final = 20.0
+_TRIALS: Final = 6
+"""Where it is killed: that is by somebody else, and says nothing of what the program can do."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,11 @@ def detect() -> Isolation:
             # It is built of other processes then than ``bubblewrap.py`` knows.
             return Isolation(None, f"{program} is installed setuid root")
         trial = _ask(program, *NAMESPACES, *_PROBE, "true")
-        if trial.returncode in _KILLED:
-            # By somebody else: that says nothing of what it can do.
-            trial = _ask(program, *NAMESPACES, *_PROBE, "true")
         offered = _ask(program, "--help")
     except (OSError, subprocess.TimeoutExpired) as error:
         return Isolation(None, f"bubblewrap cannot be run: {error}")
+    if trial.returncode in _KILLED:
+        return Isolation(None, "bubblewrap cannot be tried here: it is killed each time")
     if trial.returncode != 0:
         said = (trial.stdout.strip().splitlines() or ["no reason given"])[-1]
         return Isolation(None, f"bubblewrap cannot make namespaces here: {said}")
@@ -71,6 +72,14 @@ def detect() -> Isolation:
 
 
 def _ask(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    for _ in range(_TRIALS - 1):
+        told = _ask_once(program, *arguments)
+        if told.returncode not in _KILLED:
+            return told
+    return _ask_once(program, *arguments)
+
+
+def _ask_once(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [program, *arguments],
         stdin=subprocess.DEVNULL,

@@ -37,16 +37,22 @@ def test_installed_but_without_namespaces(plant: Plant) -> None:
     assert detect().why.endswith("bwrap: No permissions to create new namespace")
 
 
-def test_a_trial_that_was_killed_is_made_again(plant: Plant) -> None:
+@pytest.mark.parametrize("which", ["--help", "--unshare-all"])
+def test_a_trial_that_was_killed_is_made_again(plant: Plant, which: str) -> None:
+    """Whoever kills what holds cells may meet it twice before the first cell."""
     program = plant(
-        '[ "$1" = --help ] && exit; [ -e "$0.killed" ] || { : >"$0.killed"; kill -9 $$; }'
+        f'[ "$1" = {which} ] && for n in 1 2 3; do\n'
+        '[ -e "$0.$n" ] || { : >"$0.$n"; kill -9 $$; }\n'
+        "done\necho '    --size BYTES   --perms OCTAL '"
     )
-    assert detect().bubblewrap == program
+    found = detect()
+    assert (found.bubblewrap, found.tools.sizes) == (program, True)
 
 
 def test_one_that_is_killed_each_time(plant: Plant) -> None:
     plant("kill -9 $$")
     assert detect().bubblewrap is None
+    assert detect().why.endswith("it is killed each time")
 
 
 def test_installed_setuid(plant: Plant) -> None:
