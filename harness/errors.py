@@ -57,7 +57,9 @@ class FileFault(UsageError):
     ) -> None:
         self.source, self.line, self.column = source, line, column
         place = ":".join(str(part) for part in (source, line, column) if part is not None)
-        super().__init__(f"{place}: {message}")
+        # What it quotes of the file may have lines of its own, hundreds of them.
+        lines = (line.strip() for line in message.splitlines())
+        super().__init__(f"{place}: {' '.join(filter(None, lines))}")
 
 
 class NotMeasured(HarnessError):

@@ -149,15 +149,16 @@ class Database:
         return _Faults(self)
 
     def _fault(self, error: sqlite3.Error | UnicodeDecodeError) -> FileFault | MachineFault:
-        if isinstance(error, UnicodeDecodeError):
+        said = " ".join(str(error).split())
+        if isinstance(error, UnicodeDecodeError) or "malformed" in said:
             # SQLite tells of a damaged table in the words that it found there.
             return FileFault(str(self.path), "is damaged; name another file, which is then made")
-        if "not a database" in str(error):
+        if "not a database" in said:
             return FileFault(
                 str(self.path),
                 "this is no database of a history; name another file, which is then made",
             )
-        return MachineFault(f"{self.path}: {error}")
+        return MachineFault(f"{self.path}: {said}")
 
 
 class _Faults:

@@ -136,10 +136,11 @@ def test_a_file_that_is_no_database(path):
         pass
 
 
-def test_a_database_whose_tables_are_damaged(path):
+@pytest.mark.parametrize("written", [b"CREATE \x81ABLE", b"CREATE TABL\n"])
+def test_a_database_whose_tables_are_damaged(path, written):
     """SQLite then quotes what it found, which may be no text."""
     assert keys(path) == set()
-    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE \x81ABLE", 1))
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", written, 1))
     with pytest.raises(FileFault, match="is damaged; name another file"), Database(path):
         pass
 
