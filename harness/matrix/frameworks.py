@@ -20,6 +20,8 @@ _OTHER_NAMES: Final = {
 _TEXT = re.compile(
     r"^(?P<name>[A-Za-z][\w.\-]*?)\s*(\[(?P<backends>[^\]]*)\])?\s*((?P<sign>[<>=!~]=?|===)\s*(?P<version>.*)|\s+(?P<bare>\d.*))?$"
 )
+_LONGEST: Final = 200
+"""Characters: the pattern may take the square of them."""
 _VERSION = re.compile(r"^\d+(\.\d+)*((a|b|rc)\d+)?$")
 
 
@@ -31,6 +33,9 @@ def parse_framework(text: str) -> Framework:
     ValueError
         With a sentence that says what is wrong and what to write.
     """
+    text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        raise ValueError(f"'{text[:40]}...' is no framework; write, for instance, torch==2.13.0")
     found = _TEXT.match(text)
     if found is None:
         raise ValueError(f"'{text}' is no framework; write, for instance, torch==2.13.0")
