@@ -103,7 +103,8 @@ def version_of(text: str) -> tuple[int, ...]:
     """Return the leading numbers of a version: ``1.41.0-1`` is 1, 41, 0, 1; ``2.0rc1`` is 2, 0."""
     numbers = []
     for part in re.split(r"[.\-+]", text.lstrip("vV")):
-        digits = re.match(r"\d+", part)
+        # Python makes no number of thousands of digits.
+        digits = re.match(r"\d{1,100}", part)
         if digits is None:
             break
         numbers.append(int(digits.group()))

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from harness.support.facts import Fact, Subject
 
@@ -95,7 +95,9 @@ def _version(axis: str, text: str | None) -> Version | None:
         return None
     try:
         version = Version(text)
-    except InvalidVersion:  # the R "system", of which nothing is known before it is looked at
+    except ValueError:
+        # The R "system", of which nothing is known before it is looked at; or thousands of digits,
+        # which Python makes no number of.
         return None
     return Version(f"{version.major}.{version.minor}") if axis in _MINORS else version
 

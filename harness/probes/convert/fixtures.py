@@ -75,7 +75,11 @@ def load_fixtures(place: Path | None = None) -> tuple[Fixture, ...]:
         source, root = read_document(path, "fixture", "write '- {\"name\": ...}'")
         if not isinstance(root, yaml.SequenceNode):
             raise FileFault(source, "is no list; begin each fixture with '- {'", line=1)
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.MarkedYAMLError as error:
+            line = None if error.problem_mark is None else error.problem_mark.line + 1
+            raise FileFault(source, f"is no JSON here: {error.problem}", line=line) from None
         for node, entry in zip(root.value, entries, strict=True):
             line = node.start_mark.line + 1
             try:
