@@ -544,7 +544,9 @@ def fuzz(parser: Parser, *, first: int, inputs: int, limit_s: float = 1e9) -> Ac
                 if "\n" in str(error).strip() or not str(error).strip():
                     account.findings.append(f"{number}: not one sentence: {str(error)[:200]!r}")
             except Exception:  # noqa: BLE001 - that is what is looked for
-                last = traceback.format_exc().strip().splitlines()
+                # Without the places of this machine, which are nobody's business.
+                told = traceback.format_exc().replace(f"{REPOSITORY}/", "")
+                last = told.strip().splitlines()
                 account.findings.append(f"{number}: {' | '.join(last[-4:])[:600]}")
             took = time.process_time() - started
             account.inputs += 1

@@ -80,6 +80,9 @@ def load_fixtures(place: Path | None = None) -> tuple[Fixture, ...]:
         except yaml.MarkedYAMLError as error:
             line = None if error.problem_mark is None else error.problem_mark.line + 1
             raise FileFault(source, f"is no JSON here: {error.problem}", line=line) from None
+        except ValueError as error:
+            # A day that no month has, or thousands of digits.
+            raise FileFault(source, f"has a value that cannot be made ({error})") from None
         for node, entry in zip(root.value, entries, strict=True):
             line = node.start_mark.line + 1
             try:
