@@ -24,7 +24,7 @@ import tempfile
 import time
 import traceback
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -54,7 +54,9 @@ _WORDS: Final = (
 """What means something to one of the parsers."""
 _OF_A_SEED: Final = 0.97
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made in it
-_SCRATCH: Final = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+_STEERS: Final = re.compile("[\x1b\x80-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What begins a command to a terminal, or turns the reading direction."""
+SCRATCH: Final = _MEMORY if os.access(_MEMORY, os.W_OK) else None
 """In memory where there is such a folder: a disk takes a hundred times what most parsers take to
 write a file over (ext4 then waits for the disk), and ten times what a database takes."""
 _HANDED_ON: Final = 8
@@ -246,7 +248,7 @@ def _results(name: str, data: bytes, folder: Path) -> object:
     for record in results.cells[:2]:
         nearest_passing(results, record)
         text = as_text(account(folder, record.id))
-        assert "\x1b" not in text, "an escape sequence is printed"
+        assert not _STEERS.search(text), "an escape sequence is printed"
     return results
 
 
@@ -275,7 +277,7 @@ def _log(data: bytes, folder: Path) -> object:
     from harness.causes.show import as_json, as_text
 
     found = diagnose(Evidence(text=read_pasted(str(_written(data, folder, "x.log")))))
-    assert "\x1b" not in as_text(found), "an escape sequence is printed"
+    assert not _STEERS.search(as_text(found)), "an escape sequence is printed"
     return as_json(found)
 
 
@@ -527,37 +529,61 @@ expectations:
 # --- the account -------------------------------------------------------------------------------
 
 
+def attempt(parser: Parser, data: bytes, name: str, folder: Path, account: Account) -> None:
+    """Give a parser one input, and count what came of it; ``name`` is how a finding says which."""
+    started = time.process_time()
+    try:
+        parser.parse(data, folder)
+        account.read += 1
+    except HarnessError as error:
+        account.refused += 1
+        if "\n" in str(error).strip() or not str(error).strip():
+            account.findings.append(f"{name}: not one sentence: {str(error)[:200]!r}")
+    except Exception:  # noqa: BLE001 - that is what is looked for
+        # Without the places of this machine, which are nobody's business.
+        told = traceback.format_exc().replace(f"{REPOSITORY}/", "")
+        last = told.strip().splitlines()
+        account.findings.append(f"{name}: {' | '.join(last[-4:])[:600]}")
+    took = time.process_time() - started
+    account.inputs += 1
+    account.slowest_s = max(account.slowest_s, took)
+    if took > SLOW_S:
+        account.findings.append(f"{name}: took {took:.1f} s")
+
+
+def keep(section: str, found: Mapping[str, Any], **about: Any) -> None:
+    """Write accounts into the kept ones; of parsers that were left out, that of before stays."""
+    document = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
+    known = document.get(section, {}).get("parsers", {})
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    document[section] = {"at": now, **about, "parsers": {**known, **found}}
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
 def fuzz(parser: Parser, *, first: int, inputs: int, limit_s: float = 1e9) -> Account:
     """Give a parser so many inputs, and return what came of them."""
     account = Account()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="harness-fuzz-", dir=_SCRATCH) as name:
+    with tempfile.TemporaryDirectory(prefix="harness-fuzz-", dir=SCRATCH) as name:
         folder = Path(name)
         for number in range(first, first + inputs):
-            data = mutated(parser.seeds, number)
-            started = time.process_time()
-            try:
-                parser.parse(data, folder)
-                account.read += 1
-            except HarnessError as error:
-                account.refused += 1
-                if "\n" in str(error).strip() or not str(error).strip():
-                    account.findings.append(f"{number}: not one sentence: {str(error)[:200]!r}")
-            except Exception:  # noqa: BLE001 - that is what is looked for
-                # Without the places of this machine, which are nobody's business.
-                told = traceback.format_exc().replace(f"{REPOSITORY}/", "")
-                last = told.strip().splitlines()
-                account.findings.append(f"{number}: {' | '.join(last[-4:])[:600]}")
-            took = time.process_time() - started
-            account.inputs += 1
-            account.slowest_s = max(account.slowest_s, took)
-            if took > SLOW_S:
-                account.findings.append(f"{number}: took {took:.1f} s")
+            attempt(parser, mutated(parser.seeds, number), str(number), folder, account)
             if time.monotonic() - began > limit_s:
                 break
     account.seconds = round(time.monotonic() - began, 1)
     account.slowest_s = round(account.slowest_s, 3)
     return account
+
+
+def show(name: str, account: Account) -> None:
+    """Print what came of the inputs of one parser."""
+    print(
+        f"{name}: {account.inputs} inputs, {account.read} read, {account.refused} refused, "
+        f"{len(account.findings)} findings, slowest {account.slowest_s:.2f} s",
+        flush=True,
+    )
+    for line in account.findings[:5]:
+        print(f"  {line}")
 
 
 def main() -> int:
@@ -576,19 +602,9 @@ def main() -> int:
             continue
         account = fuzz(parser, first=given.first, inputs=given.inputs, limit_s=given.limit)
         found[name] = asdict(account)
-        print(
-            f"{name}: {account.inputs} inputs, {account.read} read, {account.refused} refused, "
-            f"{len(account.findings)} findings, slowest {account.slowest_s:.2f} s",
-            flush=True,
-        )
-        for line in account.findings[:5]:
-            print(f"  {line}")
+        show(name, account)
     if given.keep:
-        # Of those that were left out, the account of before stays.
-        known = json.loads(RESULTS.read_bytes())["parsers"] if RESULTS.exists() else {}
-        document = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "first": given.first,
-                    "parsers": {**known, **found}}  # fmt: skip
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        keep("near misses", found, first=given.first)
     return int(any(one["findings"] for one in found.values()))
 
 

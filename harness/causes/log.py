@@ -20,7 +20,9 @@ _ESCAPES: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles and links
     r"|\x1b[@-Z\\-_]"
-    r"|[\u200b-\u200f\u2060\ufeff\x00-\x08\x0e-\x1a\x1c-\x1f]"
+    # The escape character alone as well: half of a sequence may have been lost when pasted.
+    r"|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
+    r"|[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
     r"|\[(?:\d{1,3};)*\d{1,3}m"  # colours whose escape character was lost when pasted
 )
 # R, Python, pip and uv quote in many ways, and so do R's translations.

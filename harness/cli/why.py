@@ -25,7 +25,6 @@ def command(folder: Path, cell: str, form: str) -> None:
     """
     import msgspec
 
-    from harness.report.words import clean
     from harness.workflow.why import account, as_document, as_text
 
     told = account(folder, cell)
@@ -33,4 +32,4 @@ def command(folder: Path, cell: str, form: str) -> None:
         encoded = msgspec.json.format(msgspec.json.encode(as_document(told)), indent=2)
         click.echo(encoded.decode())
     else:
-        click.echo(clean(as_text(told)), nl=False)
+        click.echo(as_text(told), nl=False)

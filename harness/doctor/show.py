@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ import msgspec
 
 from harness.doctor.model import State
 from harness.doctor.words import first_of
+from harness.report.words import clean
 
 if TYPE_CHECKING:
     from harness.causes.model import Finding, Remedy
@@ -24,6 +26,7 @@ _MARKS: Final = {
     State.NOT_REACHED: "·",
 }
 _STYLES: Final = {"✓": "32", "✗": "1;31", "·": "2", "!": "33"}
+_MARKED: Final = re.compile(r"(?m)(?<=^  )[✓✗·!](?= )")
 _WIDTH: Final = 96
 _SHORT: Final = 70
 _LONG_FACTS: Final = frozenset({"cpu.flags", "maps.libraries", "python.start_error"})
@@ -46,14 +49,16 @@ def as_text(report: Report, *, color: bool = False) -> str:
     """Return the report for a terminal."""
     blocks = (
         _wrap(report.summary),
-        "\n".join(_layer(layer, color=color) for layer in report.layers),
+        "\n".join(_layer(layer) for layer in report.layers),
         _place(report),
         "\n".join(_causes(report)),
         "\n".join(_discovery(report)),
         "\n".join(_variables(report)),
-        "\n".join(_notes(report, color=color)),
+        "\n".join(_notes(report)),
     )
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    # What a script or a library said may hold anything: colours of its own, a terminal's title.
+    text = clean("\n\n".join(block for block in blocks if block) + "\n")
+    return _MARKED.sub(_painted, text) if color else text
 
 
 def _wrap(line: str, indent: str = "", hang: str | None = None) -> str:
@@ -67,12 +72,12 @@ def _wrap(line: str, indent: str = "", hang: str | None = None) -> str:
     )
 
 
-def _painted(mark: str, *, color: bool) -> str:
-    return f"\x1b[{_STYLES[mark]}m{mark}\x1b[0m" if color else mark
+def _painted(mark: re.Match[str]) -> str:
+    return f"\x1b[{_STYLES[mark.group()]}m{mark.group()}\x1b[0m"
 
 
-def _layer(layer: Layer, *, color: bool) -> str:
-    mark = _painted(_MARKS[layer.state], color=color)
+def _layer(layer: Layer) -> str:
+    mark = _MARKS[layer.state]
     if layer.state is State.NOT_REACHED:
         return f"  {mark} {layer.title}: not reached"
     line = first_of(layer.said)
@@ -160,7 +165,6 @@ def _variables(report: Report) -> Iterator[str]:
         yield _wrap(f"{variable.name}={value}  ({variable.origin})", "    ", "      ")
 
 
-def _notes(report: Report, *, color: bool) -> Iterator[str]:
+def _notes(report: Report) -> Iterator[str]:
     for note in report.notes:
-        mark = _painted("!", color=color)
-        yield _wrap(f"{mark} {note.text} [{note.id}]", "  ", "    ")
+        yield _wrap(f"! {note.text} [{note.id}]", "  ", "    ")

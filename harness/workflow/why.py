@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.model.document import Results
 from harness.model.record import CellRecord, Trial
 from harness.model.status import Status
+from harness.report.words import clean
 from harness.results.load import load
 from harness.results.neighbours import Neighbour, nearest_passing
 from harness.workflow.explaining import EXPLAINED, diagnosis_of
@@ -111,8 +112,11 @@ def _with_trials(finding: Finding, record: CellRecord) -> Finding:
 
 
 def as_text(told: Account) -> str:
-    """Return an account for people: the one sentence first."""
-    return "\n".join(_lines(told)) + "\n"
+    """Return an account for people: the one sentence first.
+
+    What a cell said may hold anything: what would steer a terminal is taken out.
+    """
+    return clean("\n".join(_lines(told)) + "\n")
 
 
 def _lines(told: Account) -> Iterator[str]:

@@ -101,6 +101,13 @@ def test_short_lines_are_not_joined() -> None:
     assert unwrapped(read_log("one\ntwo\nthree")) is None
 
 
+@pytest.mark.parametrize("mark", ["\x1b", "\x9b", "\u202e", "\x7f"])
+def test_what_steers_a_terminal_is_in_no_line(mark: str) -> None:
+    log = read_log(f"Error: une{mark}xpected\n")
+    assert log.text.startswith("Error: unexpected")
+    assert mark not in "".join(log.shown)
+
+
 def test_much_white_space_takes_no_time() -> None:
     notice = Notice(id="n", means="m", lines=(r"^\s*nowhere \d+",))
     started = time.perf_counter()

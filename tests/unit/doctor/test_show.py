@@ -64,6 +64,12 @@ def test_the_sentence_comes_first_and_marks_have_words() -> None:
     assert "\x1b[1;31m✗" in as_text(ILL, color=True)
 
 
+def test_what_a_script_said_steers_no_terminal() -> None:
+    said = msgspec.structs.replace(ILL, summary="\x1b]0;title\x07Python \x9b2J is \u202ewrong.")
+    assert as_text(said).splitlines()[0] == "]0;titlePython 2J is wrong."
+    assert "\x1b]" not in as_text(said, color=True)
+
+
 def test_cause_evidence_and_remedies() -> None:
     text = as_text(ILL)
     assert "Cause: pythonhome-contamination (95%)" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import UsageError
@@ -72,3 +73,10 @@ def test_a_cell_that_passes_has_nothing_to_explain(folder: Path) -> None:
 def test_no_cell_or_several_is_one_sentence(folder: Path, asked: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         account(folder, asked)
+
+
+def test_what_a_cell_said_steers_no_terminal(tmp_path: Path) -> None:
+    said = msgspec.structs.replace(cell("new", Status.FAIL, ">=2"), message="\x1b[2Jno \u202ewrong")
+    results = Results(matrix="m", machine=Machine(), planned=("new",), cells=(said,))
+    (tmp_path / "results.json").write_bytes(encode(results))
+    assert "It said: no wrong" in as_text(account(tmp_path, "new"))
