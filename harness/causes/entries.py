@@ -37,6 +37,8 @@ class RemedyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     command: str | None = None
     apply: Change | None = None
     touches_system: bool = False
+    when: dict[str, str | tuple[str, ...]] = {}
+    """Conditions on facts, as those of a rule; where one does not hold, it is not offered."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -59,6 +59,8 @@ VOCABULARY: Final[dict[str, FactKind]] = {
     "python.executable": FactKind("text", "the interpreter that runs, read back from inside"),
     "python.version": FactKind("version", "of the interpreter that runs"),
     "python.requested_version": FactKind("version", "of the interpreter asked for"),
+    "python.inside": FactKind("text", "the interpreter in the folder that was named instead of it"),
+    "python.environment": FactKind("text", "folder of the virtual environment it belongs to"),
     "python.starts": FactKind("flag", "python.requested runs an empty program"),
     "python.start_error": FactKind("text", "what it printed instead"),
     "python.is_python": FactKind("flag", "python.requested answers as a Python does"),
@@ -74,6 +76,7 @@ VOCABULARY: Final[dict[str, FactKind]] = {
     "python.has_venv": FactKind("flag", "ensurepip and venv can be imported"),
     "python.has_ssl": FactKind("flag", "module ssl can be imported"),
     "python.externally_managed": FactKind("flag", "has an EXTERNALLY-MANAGED file (PEP 668)"),
+    "uv.file": FactKind("text", "the uv that reticulate finds; not there: none"),
     "python.found": FactKind("flag", "the bridge found any Python at all"),
     "python.encoding": FactKind("text", "encoding of standard output: ascii, utf-8"),
     # --- shared libraries

@@ -1,7 +1,8 @@
 """Names in braces, filled in with what is known of one failure.
 
 ``{python|python.requested|a Python}`` is the group ``python``, or the fact
-``python.requested``, or else ``a Python``.
+``python.requested``, or else ``a Python``; ``{shown|whole|a number}`` is the group ``shown``, or
+the group ``whole``, or else ``a number``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ _FACT: Final = re.compile(r"[A-Za-z_]+(?:\.[\w-]+)+")
 Lookup = Callable[[str], str | None]
 
 
-def names_in(template: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each name of a template with what stands in its place where it is not known.
+def names_in(template: str) -> Iterator[tuple[list[str], str | None]]:
+    """Yield the names in each pair of braces with what stands there where none is known.
 
     The second is ``None`` where nothing does.
     """
     for found in _NAME.finditer(template):
         if found.group(1):
-            names, fallback = _parts(found)
-            yield "|".join(names), fallback
+            yield _parts(found)
 
 
 def without_names(template: str) -> str:
@@ -46,16 +46,17 @@ def without_names(template: str) -> str:
 
 
 def _parts(found: re.Match[str]) -> tuple[list[str], str | None]:
-    """Return the names of one pair of braces, and the words for the case that none is known."""
+    """Return the names of one pair of braces, and the words for the case that none is known.
+
+    The words are what stands after the last bar, unless that is the name of a fact.
+    """
     first, rest = found.groups()
-    names = [first]
-    while rest is not None:
-        part, bar, after = rest.partition("|")
-        if not (_FACT.fullmatch(part) and kind_of(part)):
-            return names, rest
-        names.append(part)
-        rest = after if bar else None
-    return names, None
+    if rest is None:
+        return [first], None
+    *between, last = rest.split("|")
+    if _FACT.fullmatch(last) and kind_of(last):
+        return [first, *between, last], None
+    return [first, *between], last
 
 
 def lookup(groups: Mapping[str, str], facts: Mapping[str, Fact]) -> Lookup:

@@ -17,6 +17,7 @@ import yaml
 
 from harness.causes.conditions import fault_of_condition
 from harness.causes.entries import Catalogue, Cause, Group, Notice, Notices, Rule
+from harness.causes.facts import kind_of
 from harness.causes.fill import names_in
 from harness.causes.patterns import OTHER_QUOTES, compile_pattern, needles
 from harness.errors import FileFault
@@ -219,6 +220,7 @@ def _faults_of(cause: Cause, *, check_patterns: bool) -> Iterator[tuple[_Place, 
         for place, message in _faults_of_rule(rule, check_patterns=check_patterns):
             yield ("rules", number, *place), message
     yield from _faults_of_remedies(cause)
+    yield from _unknown_names(cause)
 
 
 def _faults_of_rule(rule: Rule, *, check_patterns: bool) -> Iterator[tuple[_Place, str]]:
@@ -242,13 +244,41 @@ def _faults_of_remedies(cause: Cause) -> Iterator[tuple[_Place, str]]:
         if remedy.id in names:
             yield ("remedies", number, "id"), f"'{remedy.id}' stands twice; keep one"
         names.add(remedy.id)
+        for name, condition in remedy.when.items():
+            message = fault_of_condition(name, condition)
+            if message is not None:
+                yield ("remedies", number, "when", name), message
         yield from _bare_names(remedy.text, ("remedies", number, "text"))
 
 
 def _bare_names(template: str, place: _Place) -> Iterator[tuple[_Place, str]]:
-    for name, fallback in names_in(template):
+    for names, fallback in names_in(template):
         if fallback is None:
+            name = "|".join(names)
             yield place, f"'{{{name}}}' may not be known; write '{{{name}|what to say then}}'"
+
+
+def _unknown_names(cause: Cause) -> Iterator[tuple[_Place, str]]:
+    """Refuse names in braces that neither a pattern nor a fact can give: slips, and lost bars."""
+    groups = {
+        group
+        for rule in cause.rules
+        for pattern in (*rule.text, *rule.all, *rule.when.values())
+        for group in re.findall(r"\(\?P<(\w+)>", "".join(pattern))
+    }
+    if "module" in groups:
+        groups.add("distribution")
+    templates: list[tuple[_Place, str]] = [(("summary",), cause.summary)]
+    for number, remedy in enumerate(cause.remedies):
+        templates.append((("remedies", number, "text"), remedy.text))
+        if remedy.command is not None:
+            templates.append((("remedies", number, "command"), remedy.command))
+    for place, template in templates:
+        for names, _ in names_in(template):
+            for name in names:
+                if re.sub(r"[.-]", "_", name) not in groups and kind_of(name) is None:
+                    message = f"'{name}' is no group of the cause's patterns, and no fact"
+                    yield place, f"{message}; name one, and write words after the last '|'"
 
 
 def _fault_of_pattern(pattern: str) -> str | None:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from harness.causes.commands import distribution_of, for_path
 from harness.causes.conditions import holds
 from harness.causes.entries import CONFIDENCE, Catalogue, Cause, Rule
 from harness.causes.fill import Lookup, fill, fill_change, lookup
@@ -249,6 +250,8 @@ def _finding(item: _Found, facts: Mapping[str, Fact]) -> Finding:
     groups: dict[str, str] = {}
     for match in reversed(item.matches):
         groups |= match.groups
+    if "module" in groups:
+        groups["distribution"] = distribution_of(groups["module"])
     find = lookup(groups, facts)
     evidence = dict.fromkeys(line for match in item.matches for line in match.evidence)
     phases = cause.phases
@@ -258,16 +261,20 @@ def _finding(item: _Found, facts: Mapping[str, Fact]) -> Finding:
         confidence=item.confidence,
         summary=fill(cause.summary, find) or cause.means,
         evidence=tuple(evidence)[:_SHOWN],
-        remedies=tuple(_remedies(cause, find)),
+        remedies=tuple(_remedies(cause, find, facts)),
         phase=str(known) if known in phases else phases[0],
         why=" ".join(cause.why.split()),
         sources=cause.sources,
     )
 
 
-def _remedies(cause: Cause, find: Lookup) -> Iterator[Remedy]:
+def _remedies(cause: Cause, find: Lookup, facts: Mapping[str, Fact]) -> Iterator[Remedy]:
     for entry in cause.remedies:
+        if not all(holds(name, condition, facts) for name, condition in entry.when.items()):
+            continue
         command = None if entry.command is None else fill(entry.command, find)
+        if command is not None:
+            command = for_path(command, facts)
         yield Remedy(
             id=entry.id,
             text=fill(entry.text, find) or "",

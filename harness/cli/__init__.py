@@ -6,6 +6,7 @@ top; what does the work is imported when the verb runs, so that ``--help`` stays
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,9 @@ import sys
 from harness.cli.root import cli
 
 __all__ = ["cli", "main"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+"""What a write to standard output can end with, beside a reader that has gone."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,9 +58,41 @@ def run(arguments: list[str] | None = None) -> int:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader of the output (head, less) has gone: there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_nothing_more()
         return int(ExitCode.OK)
-    return int(code or 0)
+    except OSError as error:
+        # Of a file whose name is known the verbs themselves tell; this is the output's own.
+        if error.errno not in _FULL:
+            raise
+        _say_nothing_more()
+        reason = (error.strerror or str(error)).lower()
+        click.echo(f"harness: the output cannot be written: {reason}", err=True)
+        return int(ExitCode.MACHINE)
+    return int(code or 0) if _flushed() else int(ExitCode.MACHINE)
+
+
+def _flushed() -> bool:
+    """Write out what is still buffered; where that fails, say so instead of Python at its end."""
+    import click
+
+    if sys.stdout is None:
+        return True
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _say_nothing_more()
+    except OSError as error:
+        _say_nothing_more()
+        reason = (error.strerror or str(error)).lower()
+        click.echo(f"harness: the output cannot be written: {reason}", err=True)
+        return False
+    return True
+
+
+def _say_nothing_more() -> None:
+    """Let what is buffered go nowhere, so that Python does not stumble over it at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_usage_error(error: Exception) -> None:

@@ -39,6 +39,13 @@ from harness.cli.options import text_or_json
     help="The Rscript to start; by default the first on PATH.",
 )
 @click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Examine as if this variable were set (may be repeated).",
+)
+@click.option(
     "--script",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.R",
@@ -51,6 +58,7 @@ def command(
     framework: str | None,
     python: str | None,
     rscript: str | None,
+    variables: tuple[str, ...],
     script: Path | None,
     fix: bool,
     form: str,
@@ -71,6 +79,7 @@ def command(
     import sys
 
     from harness.doctor import Request, examine
+    from harness.doctor.places import find_rscript
     from harness.doctor.show import as_text, document
     from harness.errors import ExitCode, UsageError
 
@@ -80,13 +89,21 @@ def command(
         folder = Path.cwd()
     except FileNotFoundError:
         raise UsageError("the working folder is gone: change into one that is there") from None
+    environ = dict(os.environ)
+    for variable in variables:
+        name, equals, value = variable.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--env {variable} is no variable; write NAME=VALUE")
+        environ[name] = value
+    if rscript is not None and find_rscript(rscript, environ, folder) is None:
+        raise UsageError(f"there is no {rscript}; name the Rscript of an R, or leave --r away")
     request = Request(
         path=path,
         framework=framework,
         python=python,
         rscript=rscript,
         script=None if script is None else script.absolute(),
-        environ=dict(os.environ),
+        environ=environ,
         folder=folder,
     )
     report = examine(request)
@@ -99,6 +116,7 @@ def command(
 
         click.echo(msgspec.json.format(msgspec.json.encode(document(report)), indent=2).decode())
     else:
-        color = not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+        # Where standard output was closed there is no stream at all.
+        color = not os.environ.get("NO_COLOR") and bool(sys.stdout and sys.stdout.isatty())
         click.echo(as_text(report, color=color), nl=False)
     return int(ExitCode.OK if report.ok else ExitCode.PROBLEM)

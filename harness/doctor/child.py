@@ -26,6 +26,8 @@ _SHARE: Final = 0.001
 """The same as a share of the time waited: R that waits for a child looks after it now and then."""
 _MOMENT_S: Final = 0.005
 _ENDED_S: Final = 5.0
+_INSIDE: Final = "harness/doctor/inside/"
+"""Programs that the doctor itself starts in R."""
 _KEPT: Final = 400_000
 
 
@@ -144,7 +146,9 @@ def _innermost(pid: int) -> str:
         process = psutil.Process(pid)
         while children := process.children():
             process = children[-1]
-        return " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        # That it waits for itself, in a program of the doctor's own, says nothing.
+        return "" if _INSIDE in command else command
     return ""
 
 

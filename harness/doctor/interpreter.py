@@ -48,6 +48,7 @@ def file_facts(python: str) -> dict[str, Fact]:
         config = folder / "pyvenv.cfg"
         if config.is_file():
             facts["python.is_venv"] = True
+            facts["python.environment"] = str(folder)
             home = _home_of(config)
             if home is not None:
                 facts["python.venv_base"] = home

@@ -11,6 +11,8 @@ import msgspec
 
 INSTALLER: Final = "https://astral.sh/uv/install.sh"
 """What reticulate 1.41 and later fetch first; see its ``uv_binary()``."""
+PYTHONS: Final = "https://github.com/astral-sh/python-build-standalone/releases"
+"""Where uv takes a Python from."""
 _LIMIT_S: Final = 4.0
 
 

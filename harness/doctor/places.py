@@ -12,7 +12,7 @@ from harness.doctor.model import Variable
 
 _RELEVANT: Final = re.compile(
     r"RETICULATE_.*|PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD|VIRTUAL_ENV|WORKON_HOME|CONDA_.*|PYENV_.*"
-    r"|KERAS_.*|TF_.*|XLA_.*|JAX_.*|CUDA_.*|NVIDIA_.*|OMP_.*|MKL_.*|KMP_.*|OPENBLAS_.*"
+    r"|KERAS_.*|TF_(?!CLI_|VAR_|LOG|DATA_DIR|WORKSPACE|PLUGIN).*|XLA_.*|JAX_.*|CUDA_.*|NVIDIA_.*|OMP_.*|MKL_.*|KMP_.*|OPENBLAS_.*"
     r"|R_HOME|R_LIBS.*|R_ENVIRON.*|R_PROFILE.*|RPYTHON_.*|UV_.*|PIP_.*|(?i:(?:https?|all|no)_proxy)"
     r"|SSL_CERT_.*|REQUESTS_CA_BUNDLE|LC_ALL|LC_CTYPE|LANG|WANDB_.*|PROTOCOL_BUFFERS_.*"
 )
@@ -34,6 +34,8 @@ def find_rscript(named: str | None, environ: Mapping[str, str], folder: Path) ->
         found = shutil.which(named, path=environ.get("PATH", ""))
         path = Path(found or named)
         path = path if path.is_absolute() else folder / path
+        if path.stem == "R" and (beside := path.with_name("Rscript" + path.suffix)).is_file():
+            return beside
         return path if path.is_file() else None
     if (found := shutil.which("Rscript", path=environ.get("PATH", ""))) is not None:
         return Path(found)

@@ -33,6 +33,8 @@ _FORCED: Final = (
     ("PATH", "PATH"),
 )
 """What reticulate writes of the rung that it took, and that rung."""
+_INSIDE: Final = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe")
+"""Where the Python of an environment's folder lies, on Linux, macOS and Windows."""
 _ASKING: Final = ("RETICULATE_PYTHON", "RETICULATE_PYTHON_ENV", "use_python", "VIRTUAL_ENV")
 """Rungs with which somebody asks for one Python in particular."""
 _CLASH: Final = re.compile(
@@ -237,7 +239,12 @@ def _ask_facts(
     if asked is None and not examined.rungs and "RETICULATE_PYTHON" in seen:
         asked, by = seen["RETICULATE_PYTHON"], "RETICULATE_PYTHON"
     if by == "RETICULATE_PYTHON" and asked and Path(asked).is_dir():
-        asked = str(Path(asked) / "python")
+        # As reticulate does; in an environment's folder it lies one deeper.
+        folder, asked = Path(asked), str(Path(asked) / "python")
+        inside = next((one for one in map(folder.joinpath, _INSIDE) if one.is_file()), None)
+        if inside is not None and not Path(asked).is_file():
+            examined.facts["python.inside"] = str(inside)
+            examined.show(f"{folder} is a folder, and its Python is {inside}")
     if asked is not None:
         examined.facts |= {
             "python.requested": asked,
@@ -368,9 +375,13 @@ def _nothing_found(session: Session, examined: Examined, account: Account) -> No
     foreseen = [event for event in account.events.get("foreseen", ()) if event["what"] == "uv"]
     if not foreseen:
         return
-    from harness.doctor.network import reach
+    from harness.doctor.network import INSTALLER, PYTHONS, reach
 
-    network = reach(session.request.environ)
+    uv = foreseen[-1].get("uv")
+    if uv:
+        examined.facts["uv.file"] = str(uv)
+    # A uv that is there has no installer to fetch, and a Python to fetch all the same.
+    network = reach(session.request.environ, PYTHONS if uv else INSTALLER)
     examined.facts["machine.network"] = network.reached
     if not network.reached:
         examined.texts.append(network.text)
@@ -379,7 +390,7 @@ def _nothing_found(session: Session, examined: Examined, account: Account) -> No
     packages = ", ".join(map(str, foreseen[-1].get("packages") or ("numpy",)))
     text = (
         "no Python is set up: at its first use reticulate fetches "
-        f"{'a Python' if foreseen[-1].get('uv') else 'uv, a Python'} and {packages}, "
+        f"{'a Python' if uv else 'uv, a Python'} and {packages}, "
         "which the doctor does not do"
     )
     examined.notes.append(Note(id="py_require", text=text))

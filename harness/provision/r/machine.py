@@ -109,6 +109,7 @@ def _folders(environ: Mapping[str, str], base: Path) -> Iterator[Path]:
             yield Path(part)
     if named := environ.get("R_HOME"):
         yield Path(named) / "bin"
+    yield base / "usr" / "bin"
     # rig's versions, and those of R's own installer for macOS.
     yield from _newest_first(base.glob("opt/R/*/bin"))
     yield from _newest_first(base.glob("Library/Frameworks/R.framework/Versions/*/Resources/bin"))

@@ -31,6 +31,12 @@ status <- system2(python, c("-m", "pip", "download", "--no-deps", "--retries", "
 stopifnot(status == 0L)
 """
 IMPORT = 'library(reticulate)\nimport("{}")\n'
+PREDICT = """\
+model <- keras$Sequential(list(keras$layers$Dense(3L)))
+x <- array(0.5, c(2L, 4L))
+model$predict(x)
+{}
+"""
 
 
 def of_both(
@@ -44,6 +50,13 @@ def of_both(
         prepare=merged(one, (site_of(other), start)),
         files={SCRIPT_FILE: script},
         arguments=("--script", SCRIPT_FILE),
+    )
+
+
+def numpy_2(bench: Bench) -> Situation:
+    environment = bench.environment("3.11", "numpy>=2")
+    return Situation(
+        env={"RETICULATE_PYTHON": str(environment.executable)}, binds=environment.binds
     )
 
 
@@ -238,6 +251,43 @@ CASES = (
             bench, "googleapis-common-protos==1.52.0", "protobuf==4.21.12"
         ),
         remedy="pure-python",
+    ),
+    by_script(
+        "protobuf-too-old",
+        "code that protoc of protobuf 5.29 wrote, and protobuf 4",
+        IMPORT.format("grpc_health.v1.health_pb2"),
+        base=lambda bench: of_both(
+            bench,
+            ("numpy<2", "grpcio-health-checking==1.70.0", "protobuf==5.29.3"),
+            ("numpy<2", "protobuf==4.25.3"),
+            "google",
+            "",
+        ),
+        remedy="newer-protobuf",
+        mend=whole("numpy<2", "grpcio-health-checking==1.70.0", "protobuf==5.29.3"),
+    ),
+    by_script(
+        "numpy-alias-gone",
+        "np.object with numpy 1.26",
+        'library(reticulate)\npy_run_string("import numpy as np; kind = np.object")\n',
+        remedy="new-name",
+        mended='library(reticulate)\npy_run_string("import numpy as np; kind = object")\n',
+    ),
+    by_script(
+        "numpy2-name-gone",
+        "np.float_ with numpy 2",
+        'library(reticulate)\npy_run_string("import numpy as np; kind = np.float_")\n',
+        base=numpy_2,
+        remedy="new-name",
+        mended='library(reticulate)\npy_run_string("import numpy as np; kind = np.float64")\n',
+    ),
+    by_script(
+        "predict-classes-gone",
+        "predict_classes() of a model of today",
+        KERAS + PREDICT.format("model$predict_classes(x)"),
+        base=keras,
+        remedy="argmax",
+        mended=KERAS + PREDICT.format("max.col(model$predict(x)) - 1L"),
     ),
     by_script(
         "numpy2-vs-module-built-on-1x",

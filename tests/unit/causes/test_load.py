@@ -72,6 +72,10 @@ def test_reads_what_is_written(tmp_path: Path) -> None:
         ("{what|It} broke", "{what} broke", 6, "{what|what to say then}"),
         ("text: Mend {what|it}.", "text: Mend {what}.", 15, "what to say then"),
         ("means: it broke", 'means: ""', 4, "empty"),
+        ("{what|It} broke", "{whom|It} broke", 6, "'whom' is no group"),
+        ("{what|It} broke", "{what|whom|It} broke", 6, "'whom' is no group"),
+        ("mend {what}", "mend {distribution}", 16, "'distribution' is no group"),
+        ("text: Mend", "when: {bridge.nam: x}\n        text: Mend", 15, "'bridge.nam' is no fact"),
         ("sources: [run]", "sources: []", 8, "no sources"),
         ("      - text:\n", "      - when: {python.existz: true}\n        text:\n", 10, "no fact"),
         ("    why: Because.", "    why: Because.\n    why: Again.", 8, "twice"),
@@ -91,10 +95,10 @@ def test_a_comment_cuts_no_pattern_that_is_quoted_or_stands_alone(tmp_path: Path
     """YAML ends a text without quotes at `` #``: only there something is lost without a word."""
     for written in ("'error #15'", '"error #15"', "|-\n            error #15"):
         (tmp_path / "each").mkdir()
-        text = CAUSE.replace("(?P<what>\\w+) is broken", written, 1)
+        text = CAUSE.replace(PATTERN, f"          - {written}\n{PATTERN}", 1)
         cause = read_catalogue(folder_with(tmp_path / "each", text)).cause("it-broke")
         assert cause is not None
-        assert cause.rules[0].text == ("error #15",)
+        assert cause.rules[0].text[0] == "error #15"
         shutil.rmtree(tmp_path / "each")
     # A comment beside what is no pattern takes nothing away.
     text = CAUSE.replace("phase: start\n", "phase: start # where it shows\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,15 @@ def test_a_cache_that_cannot_be_is_exit_code_4(
     _, errors = capsys.readouterr()
     assert "set HARNESS_CACHE to a folder of yours" in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", [("diagnose", "-"), ("--help",)])
+def test_an_output_that_takes_nothing_is_told_in_a_sentence(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *arguments],
+            input="Error: it broke\n", stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 4
+    assert done.stderr == "harness: the output cannot be written: no space left on device\n"

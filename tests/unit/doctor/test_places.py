@@ -22,11 +22,17 @@ def test_the_rscript_that_is_named_wins(tmp_path: Path) -> None:
     assert find_rscript(str(other), environ, tmp_path) == other
     assert find_rscript("other/Rscript", environ, tmp_path) == other
     assert find_rscript("nowhere/Rscript", environ, tmp_path) is None
+    assert find_rscript(str(program(tmp_path / "other" / "R")), environ, tmp_path) == other
 
 
 def test_only_what_matters_and_no_credentials() -> None:
     found = relevant(
-        {"RETICULATE_PYTHON": "/x", "SECRET": "s", "HTTPS_PROXY": "http://ana:pw@proxy:3128"}
+        {
+            "RETICULATE_PYTHON": "/x",
+            "SECRET": "s",
+            "TF_CLI_CONFIG_FILE": "terraform's",
+            "HTTPS_PROXY": "http://ana:pw@proxy:3128",
+        }
     )
     assert found == {"HTTPS_PROXY": "http://***@proxy:3128", "RETICULATE_PYTHON": "/x"}
 

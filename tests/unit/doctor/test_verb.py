@@ -56,7 +56,13 @@ def test_an_r_that_is_garbage(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--path", "nosuch"], ["--framework", "nosuch"], ["--script", "none.R"]],
+    [
+        ["--path", "nosuch"],
+        ["--framework", "nosuch"],
+        ["--script", "none.R"],
+        ["--r", "/does/not/exist"],
+        ["--env", "PYTHONHOME"],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", *arguments]) == 2
@@ -83,3 +89,23 @@ def test_a_working_folder_that_is_gone(
     assert run(["doctor"]) == 2
     assert "working folder is gone" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
+
+
+def test_the_output_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "Rscript"
+    fake.write_text("not a program\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("sys.stdout", None)
+    assert run(["doctor", "--r", str(fake)]) == 1
+
+
+def test_variables_that_the_doctor_itself_must_not_have(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = tmp_path / "Rscript"
+    said.write_text('#!/bin/sh\necho "PYTHONHOME is $PYTHONHOME" >&2\nexit 1\n')
+    said.chmod(0o755)
+    arguments = ["--r", str(said), "--env", "PYTHONHOME=/opt/nothing", "--format", "json"]
+    assert run(["doctor", *arguments]) == 1
+    summary = json.loads(capsys.readouterr().out)["summary"]
+    assert summary.startswith("PYTHONHOME (/opt/nothing) points Python")
