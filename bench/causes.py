@@ -29,6 +29,8 @@ HERE: Final = Path(__file__).parent
 CORPUS: Final = HERE.parent / "tests" / "live" / "causes"
 PAGE: Final = HERE.parent / "docs" / "explanation" / "causes-made-to-happen.md"
 RECORD: Final = RESULTS / "causes.json"
+ALL = "live and (long or not long)"
+"""Long tests are left out of every run whose marks do not name them."""
 LEAST: Final = 45
 """Causes that are to be made to happen for real."""
 
@@ -105,7 +107,7 @@ def run(only: str | None) -> dict[str, Any]:
         chosen = ("-k", only) if only else ()
         subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", str(CORPUS), "-m", "live"),
+                *(sys.executable, "-m", "pytest", str(CORPUS), "-m", ALL),
                 *(*form, *chosen, f"--junitxml={report}"),
             ],
             cwd=HERE.parent,
@@ -149,7 +151,7 @@ def laid_over(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def _collected() -> set[str]:
     """Return the names of all cases that the corpus has now."""
-    command = [sys.executable, "-m", "pytest", str(CORPUS), "-m", "live", "--collect-only", "-q"]
+    command = [sys.executable, "-m", "pytest", str(CORPUS), "-m", ALL, "--collect-only", "-q"]
     done = subprocess.run(command, cwd=HERE.parent, check=True, capture_output=True, text=True)
     lines = (line for line in done.stdout.splitlines() if line.endswith("]"))
     return {line.partition("[")[2].removesuffix("]") for line in lines}

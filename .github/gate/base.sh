@@ -28,12 +28,25 @@ without_the_pull_request() {
     fi
 }
 
+# Against itself every change is let through.
+other_than_head() {
+    local base
+    base=$(without_the_pull_request) || return 1
+    if [[ $base == "$(ask rev-parse --verify HEAD)" && -z $(ask status --porcelain --untracked-files=no) ]]; then
+        echo "::error title=no change::$place is the base of the pull request itself: check out" \
+            "the pull request (on: pull_request, not pull_request_target), or say with 'base'" \
+            "what to hold it against" >&2
+        exit 2
+    fi
+    echo "$base"
+}
+
 if [[ -n ${BASE:-} ]]; then
     echo "$BASE"
 elif [[ -z ${PULL_BASE:-} || ! -d $place ]]; then
     # Without a pull request; or a version, an address, an archive, which have no tree here.
     echo released
-elif ! without_the_pull_request; then
+elif ! other_than_head; then
     echo "::error title=no base::$place has no history to take the base of the pull request from:" \
         "give actions/checkout 'fetch-depth: 0', or say with 'base' what to hold it against" >&2
     exit 2

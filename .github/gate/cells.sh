@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # A file of the caller's, or the name of one of the harness's own.
-[[ -e $MATRIX ]] || MATRIX=${HARNESS_MATRICES:?}/$MATRIX.yaml
+[[ -f $MATRIX ]] || MATRIX=${HARNESS_MATRICES:?}/$MATRIX.yaml
 arguments=("$MATRIX" --results "$RESULTS" --again "${AGAIN:-2}")
 [[ -z ${WHERE:-} ]] || arguments+=(--where "$WHERE")
 [[ -z ${SHARD:-} ]] || arguments+=(--shard "$SHARD")

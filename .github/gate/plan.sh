@@ -5,13 +5,14 @@ set -euo pipefail
 "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
 # A file of the caller's, or the name of one of the harness's own.
-[[ -e $MATRIX ]] || MATRIX=${HARNESS_MATRICES:?}/$MATRIX.yaml
+[[ -f $MATRIX ]] || MATRIX=${HARNESS_MATRICES:?}/$MATRIX.yaml
 arguments=("$MATRIX" --format github --shards "${SHARDS:-1}")
 where=${WHERE:-}
 if [[ -n ${BRIDGE:-} ]]; then
     arguments+=(--bridge "$BRIDGE")
     # As `harness gate --bridge` does, so that its shards are these.
-    where="path:${BRIDGE%%=*}${where:+ and ($where)}"
+    read -r name <<<"${BRIDGE%%=*}"
+    where="path:$name${where:+ and ($where)}"
 fi
 [[ -z $where ]] || arguments+=(--where "$where")
 [[ -z ${COSTS:-} ]] || arguments+=(--costs "$COSTS")

@@ -23,6 +23,10 @@ fi
 [[ -z ${EXPECT:-} ]] || arguments+=(--expect "$EXPECT")
 judged=$MERGED/head
 
+# Jobs that were cut off between two turns have not said what they were still to run.
+[[ ${CELLS:-success} == success ]] ||
+    arguments+=(--unfinished "the jobs that run the cells ended as: $CELLS")
+
 status=0
 harness gate "$judged" "${arguments[@]}" --format github || status=$?
 # Anything else is no verdict, and harness has said why.
@@ -30,16 +34,22 @@ case $status in
 0 | 1 | 3) ;;
 *) exit "$status" ;;
 esac
-# One that was cut off between two turns has not said what it was still to run.
-if ((!status)) && [[ ${CELLS:-success} != success ]]; then
+if ((status == 3)) && [[ ${CELLS:-success} != success ]]; then
     echo "::error title=not everything was measured::the jobs that run the cells ended as: $CELLS"
-    status=3
 fi
 harness gate "$judged" "${arguments[@]}" --format json >"$MERGED/gate.json" || true
 harness report "$judged" --format junit --out "$MERGED/junit.xml"
 harness report "$judged" --format markdown --out "$MERGED/report.md"
 if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
-    { echo && cat "$MERGED/report.md"; } >>"$GITHUB_STEP_SUMMARY"
+    # The cells' logs are in the artefact, where no link of a summary leads; and of a summary of
+    # more than a mebibyte GitHub shows nothing, the verdict included.
+    sed -E 's/\[([^][]*)\]\(cells\/[^)]*\)/\1/g' "$MERGED/report.md" >"$MERGED/summary.md"
+    if (($(wc -c <"$MERGED/summary.md") < 800000)); then
+        { echo && cat "$MERGED/summary.md"; } >>"$GITHUB_STEP_SUMMARY"
+    else
+        echo "The report is too long for this page: it is in the artefact." >>"$GITHUB_STEP_SUMMARY"
+    fi
+    rm "$MERGED/summary.md"
 fi
 
 # A folder for each cell that is to blame, which fails in the same way without the harness.

@@ -4,6 +4,8 @@
 # that cannot be reached are, for the next publication would be without its history.
 set -euo pipefail
 SITE=${SITE:-https://${GITHUB_REPOSITORY%%/*}.github.io/${GITHUB_REPOSITORY#*/}/}
+# With or without a slash at its end.
+SITE=${SITE%/}/
 
 mkdir -p "$HISTORY"
 python3 - "$SITE" "$HISTORY" <<'PYTHON'

@@ -4,6 +4,8 @@
 # HISTORY has the results of earlier publications, which the pages carry on, the newest KEEP.
 set -euo pipefail
 SITE=${SITE:-https://${GITHUB_REPOSITORY%%/*}.github.io/${GITHUB_REPOSITORY#*/}/}
+# With or without a slash at its end.
+SITE=${SITE%/}/
 shopt -s nullglob
 
 mapfile -t folders < <("$(dirname "${BASH_SOURCE[0]}")/../gate/parts.sh")

@@ -62,6 +62,10 @@ class NoRoom(Exception):
     """It cannot be unpacked here; the message is a sentence."""
 
 
+class Elsewhere(Exception):
+    """Its programs are for another machine; the message is a clause without the file."""
+
+
 class Used(Exception):
     """It is damaged, and somebody runs cells from it; the message is a sentence."""
 
@@ -371,6 +375,10 @@ def _first_lost(folder: str) -> str:
 def _brought(file: str, store: str) -> tuple[str, dict[str, Any]]:
     """Return the folder of a bundle in the store, unpacked where it is not there yet."""
     text, said = read_manifest(file)
+    # Before gigabytes are unpacked for nothing.
+    why_not = _why_not_here(said)
+    if why_not:
+        raise Elsewhere(why_not)
     key = key_of(text)
     folder = os.path.join(store, "bundle", key)
     locks = os.path.join(store, "locks", "bundle")
@@ -412,7 +420,7 @@ def main(arguments: list[str]) -> int:
     except Refused as error:
         sys.stderr.write(f"harness: {file}: {error}\n")
         return 2
-    except (NoRoom, Used) as error:
+    except (Elsewhere, NoRoom, Used) as error:
         sys.stderr.write(f"harness: {file}: {error}\n")
         return 4
     except OSError as error:
@@ -424,10 +432,6 @@ def main(arguments: list[str]) -> int:
     except (AttributeError, KeyError, TypeError):
         sys.stderr.write(f"harness: {file}: its manifest does not say what to start\n")
         return 2
-    why_not = _why_not_here(said)
-    if why_not:
-        sys.stderr.write(f"harness: {file}: {why_not}\n")
-        return 4
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     own = {"PYTHONPATH": site, "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, "-P", "-m", "harness"]
@@ -453,7 +457,7 @@ def _why_not_here(said: dict[str, Any]) -> str:
     here = f"{uname.machine} {uname.sysname}"
     if said.get("machine") != here:
         return f"its programs are for {said.get('machine')}, and this machine is {here}"
-    needs = said["start"].get("libc")
+    needs = said.get("start", {}).get("libc")
     try:
         has = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()[-1]
         old = [int(part) for part in has.split(".")] < [int(part) for part in needs.split(".")]

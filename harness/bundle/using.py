@@ -123,7 +123,8 @@ def open_bundle(file: Path, *, notify: Callable[[str], None]) -> Opened:
     machine = this_machine()
     if said.get("machine") != f"{machine.arch} Linux":
         made_for = str(said.get("machine"))[:60]
-        raise FileFault(str(file), f"its programs are for {made_for}, which this machine is not")
+        # The file is sound: as `python3 FILE` says it.
+        raise MachineFault(f"{file}: its programs are for {made_for}, which this machine is not")
     # Before anything is written: the paths in it are looked at, too.
     key = start.key_of(text)
     store = FolderStore(default_root(), notify=notify)

@@ -106,7 +106,7 @@ def command(
       1  regressed: head is slower, by more than the margin
       2  the matrix, the selection or a value is faulty
       3  inconclusive: nothing is proven; or a cell does not pass, so that it has no times
-      4  this machine could not do it
+      4  this machine could not do it, or a cell is not to be had on it
     """
     from harness.latency.model import Rule
     from harness.workflow.arms import read_settings

@@ -70,6 +70,11 @@ from harness.cli.options import COSTS, CRAN, selection
 @click.option("--fresh", is_flag=True, help="With --bridge: run every cell anew.")
 @click.option("--quiet", "-q", is_flag=True, help="With --bridge: print the verdict alone.")
 @click.option(
+    "--unfinished",
+    metavar="WHY",
+    help="Of a DIR: the run was not done to its end, which WHY says; nothing is then let through.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "github"]),
@@ -94,12 +99,14 @@ def command(
     latency: float | None,
     fresh: bool,
     quiet: bool,
+    unfinished: str | None,
     form: str,
 ) -> int:
     """Judge results: whether the change may go in that they were measured with.
 
     Of the results in DIR, every cell has to pass that neither a baseline nor the expectations say
-    otherwise of.  Of a MATRIX, the cells are run with the bridge that --bridge names and with the
+    otherwise of; that no set of packages can exist for a cell counts where a baseline had it.  Of
+    a MATRIX, the cells are run with the bridge that --bridge names and with the
     one that --base names, in turns, and only what differs is judged.  A flaky cell (one that
     `--again` saw end in two ways) is never let through in silence.
 
@@ -114,6 +121,12 @@ def command(
     """
     from harness.workflow.gating import gate, shown
 
+    def given(name: str) -> bool:
+        source = click.get_current_context().get_parameter_source(name)
+        return source is click.core.ParameterSource.COMMANDLINE
+
+    if unfinished is not None and bridge is not None:
+        raise click.UsageError("--unfinished is said of results in a DIR; leave --bridge away")
     if bridge is None:
         _refuse_options(
             latency=latency,
@@ -124,8 +137,17 @@ def command(
             results=results,
             cran=cran,
             only=only,
+            jobs=jobs,
+            again=given("again"),
+            fresh=fresh,
+            quiet=quiet,
         )
-        judgement = gate(place, baseline=baseline, expect=expect)
+        if place.is_file() and place.suffix in {".yaml", ".yml"}:
+            raise click.UsageError(
+                f"{place} is a matrix: name the changed bridge with --bridge NAME=PLACE, or a "
+                "folder with results to judge"
+            )
+        judgement = gate(place, baseline=baseline, expect=expect, cut_off=unfinished)
         click.echo(shown(judgement, form, folder=place, expect=expect), nl=False)
         return judgement.exit_code
     if baseline is not None:

@@ -7,7 +7,7 @@ was dealt out changes a verdict.
 from harness.gate.align import aligned, side_by_side
 from harness.gate.alike import head_of, normalised
 from harness.gate.expectations import load_expectations
-from harness.gate.judge import judge, with_latency, without_latency
+from harness.gate.judge import judge, unfinished, with_latency, without_latency
 from harness.gate.model import Change, Expectation, Expectations, Finding, Judgement, Stale, Word
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "load_expectations",
     "normalised",
     "side_by_side",
+    "unfinished",
     "with_latency",
     "without_latency",
 ]

@@ -105,6 +105,12 @@ def without_latency(judgement: Judgement) -> Judgement:
     return msgspec.structs.replace(judgement, verdict=word, counts=counts)
 
 
+def unfinished(judgement: Judgement, why: str) -> Judgement:
+    """Return the judgement of a run that was not done to its end: what is left lets nothing in."""
+    word = Word.INCOMPLETE if judgement.verdict is Word.OK else judgement.verdict
+    return msgspec.structs.replace(judgement, verdict=word, unfinished=why)
+
+
 def _whole(results: Results, baseline: Results | None) -> list[CellRecord]:
     """Return the records of all that was to be measured: what the baseline has as well."""
     found = {record.id: record for record in results.cells}
@@ -148,6 +154,8 @@ def _finding(
         known = was is not None and was.status is record.status is Status.UNAVAILABLE
         return say(Change.STILL_BROKEN if known and not side_by_side else Change.NOT_MEASURED)
     if not record.status.is_problem and record.status is not Status.UNSATISFIABLE:
+        if listed and record.status is Status.UNSUPPORTED:
+            return say(Change.OTHERWISE, line=listed[0].line)
         return _of_passing(say, pair)
     if _is_excused(record, controls):
         return say(
@@ -174,8 +182,13 @@ def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
     record, was = pair
     if was is None:
         return None
+    if record.status is Status.UNSUPPORTED and was.status is Status.PASS:
+        # What the path now refuses, it did before.
+        return say(Change.NEWLY_BROKEN)
+    if lost := _lost_probes(was, record):
+        return say(Change.NOT_MEASURED, message="; ".join(lost))
     for change, found in (
-        (Change.WORSE, worse_outcomes(was, record)),
+        (Change.WORSE, [*_refused_probes(was, record), *worse_outcomes(was, record)]),
         (Change.OTHER_VALUE, other_values(was, record)),
         (Change.OTHER_WORDS, other_words(was, record)),
     ):
@@ -239,6 +252,27 @@ def _broken_probes(was: CellRecord | None, record: CellRecord) -> list[str]:
         f"probe {one.name}: {head_of(one.message or one.status.value)}"
         for one in record.probes
         if one.status.is_problem and before.get((one.name, one.variant, one.cold)) is Status.PASS
+    ]
+
+
+def _refused_probes(was: CellRecord, record: CellRecord) -> list[str]:
+    """Return the probes that passed and that the path now says it cannot do."""
+    before = {(one.name, one.variant, one.cold): one.status for one in was.probes}
+    return [
+        f"probe {one.name}: pass -> unsupported"
+        for one in record.probes
+        if one.status is Status.UNSUPPORTED
+        and before.get((one.name, one.variant, one.cold)) is Status.PASS
+    ]
+
+
+def _lost_probes(was: CellRecord, record: CellRecord) -> list[str]:
+    """Return the probes that passed and of which a cell that passes says nothing."""
+    now = {(one.name, one.variant) for one in record.probes}
+    return [
+        f"probe {one.name}: passed, and has no result any more"
+        for one in was.probes
+        if one.status is Status.PASS and (one.name, one.variant) not in now
     ]
 
 

@@ -129,6 +129,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Paired comparisons of base and head, where they were made."""
     against: tuple[str, ...] = ()
     """What the results were held against, in words."""
+    unfinished: str | None = None
+    """Why the run was not done to its end, as its caller says; ``None`` where it was."""
 
     @property
     def exit_code(self) -> ExitCode:

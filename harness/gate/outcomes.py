@@ -27,13 +27,18 @@ _WORDS: Final = frozenset({"message", "class"})
 
 
 def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
-    """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``."""
-    before = _outcomes(was)
-    return [
+    """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``.
+
+    What a probe told of and does not any more is worse, too: nobody knows what became of it.
+    """
+    before, after = _outcomes(was), _outcomes(now)
+    worse = [
         f"{name}: {before[name][0]} -> {outcome}"
-        for name, (outcome, _) in _outcomes(now).items()
+        for name, (outcome, _) in after.items()
         if name in before and _rank(outcome) > _rank(before[name][0])
     ]
+    untold = sorted(before.keys() - after)
+    return worse + [f"{name}: {before[name][0]} -> not told" for name in untold]
 
 
 def other_values(was: CellRecord, now: CellRecord) -> list[str]:

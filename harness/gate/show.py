@@ -52,6 +52,8 @@ def as_text(judgement: Judgement, folder: str) -> str:
     lines = [SENTENCES[judgement.verdict], ""]
     if judgement.against:
         lines[0] += f" Held against {' and '.join(judgement.against)}."
+    if judgement.unfinished:
+        lines[1:1] = [f"The run was not done to its end: {judgement.unfinished}."]
     for heading, findings in _blocking(judgement):
         lines += [f"{heading}:", *_listed(findings), ""]
     if judgement.stale:
@@ -139,6 +141,8 @@ def as_markdown(judgement: Judgement, links: dict[str, str] | None = None) -> st
     lines = [f"## {mark} {SENTENCES[judgement.verdict]}", ""]
     if judgement.against:
         lines += [f"Held against {' and '.join(judgement.against)}.", ""]
+    if judgement.unfinished:
+        lines += [f"The run was not done to its end: {_cell(judgement.unfinished)}.", ""]
     rows = [
         (
             finding.change.value,

@@ -130,8 +130,17 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
             )
         finally:
             display.finished()
+        if head.trees and _digests(base) == _digests(head):
+            sys.stderr.write(
+                f"base and head are the same source of {request.bridge.partition('=')[0].strip()}: "
+                "nothing that its code does can differ\n"
+            )
         _run_in_turns(base, head, request)
     return base, head
+
+
+def _digests(arm: Arm) -> set[str]:
+    return {tree.digest for tree in arm.trees.values()}
 
 
 def _run_in_turns(base: Arm, head: Arm, request: Request) -> None:

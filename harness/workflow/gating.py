@@ -12,7 +12,14 @@ from typing import Final
 
 import msgspec
 
-from harness.gate import Judgement, aligned, judge, load_expectations, side_by_side
+from harness.gate import (
+    Judgement,
+    aligned,
+    judge,
+    load_expectations,
+    side_by_side,
+    unfinished,
+)
 from harness.gate.show import as_document, as_markdown, as_text, commands
 from harness.report.words import clean
 from harness.results.load import load
@@ -21,8 +28,14 @@ SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Names the file to which a step of GitHub's writes what the page of its job shows."""
 
 
-def gate(folder: Path, *, baseline: Path | None = None, expect: Path | None = None) -> Judgement:
-    """Judge the results in ``folder``.
+def gate(
+    folder: Path,
+    *,
+    baseline: Path | None = None,
+    expect: Path | None = None,
+    cut_off: str | None = None,
+) -> Judgement:
+    """Judge the results in ``folder``; ``cut_off`` says why they are not those of a whole run.
 
     Raises
     ------
@@ -31,13 +44,14 @@ def gate(folder: Path, *, baseline: Path | None = None, expect: Path | None = No
     """
     results = load(folder)
     before = None if baseline is None else load(baseline)
-    return judge(
+    judgement = judge(
         results,
         baseline=None if before is None else aligned(before, results),
         expectations=None if expect is None else load_expectations(expect),
         today=dt.datetime.now(dt.UTC).date(),
         side_by_side=before is not None and side_by_side(before, results),
     )
+    return unfinished(judgement, cut_off) if cut_off else judgement
 
 
 def shown(

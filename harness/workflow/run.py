@@ -120,6 +120,12 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     return _exit_code(plan, settings.results)
 
 
+_NOTHING_KNOWN = frozenset(
+    {Status.MISSING, Status.UNAVAILABLE, Status.SKIPPED, Status.UNSATISFIABLE}
+)
+"""How a cell ended of which nothing was measured."""
+
+
 def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop) -> None:
     """Run the cells that have no result yet, and write ``results.json``.  Raises as above."""
     with Journal(settings.results, fresh=settings.fresh and not settings.partial) as journal:
@@ -134,7 +140,9 @@ def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop
 def _exit_code(plan: Plan, folder: Path) -> ExitCode:
     planned = {cell.id for cell in plan.cells}
     counts = Counter(cell.status for cell in load(folder).cells if cell.id in planned)
-    return ExitCode.NOT_MEASURED if counts[Status.MISSING] else ExitCode.OK
+    # Some cells cannot be had on any machine; a run without a single one that can says nothing.
+    nothing = planned and not counts.keys() - _NOTHING_KNOWN
+    return ExitCode.NOT_MEASURED if counts[Status.MISSING] or nothing else ExitCode.OK
 
 
 def _remote(settings: Settings, trees: dict[str, SourceTree], display: Display) -> Executor | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ExitCode
 from harness.gate.align import aligned, side_by_side
-from harness.gate.judge import judge, with_latency, without_latency
+from harness.gate.judge import judge, unfinished, with_latency, without_latency
 from harness.gate.model import Judgement, Word
 from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
@@ -65,6 +65,8 @@ def test_where_nothing_can_exist_nothing_was_measured() -> None:
         ("missing", "fail", "unexpected", Word.UNEXPECTED),
         ("pass", "missing", "not measured", Word.INCOMPLETE),
         ("unsupported", "fail", "newly broken", Word.REGRESSED),
+        ("pass", "unsupported", "newly broken", Word.REGRESSED),
+        ("fail", "unsupported", "newly working", Word.OK),
     ],
 )
 def test_before_and_now(before: str, now: str, said: str, word: Word) -> None:
@@ -206,6 +208,50 @@ def test_a_value_that_survived_and_does_no_longer_is_a_regression() -> None:
     assert kinds(judgement.regressions) == {PASS.id: "worse"}
     assert judgement.regressions[0].message == "na there: exact -> silent loss"
     assert judge(results(before), baseline=results(before), today=TODAY).verdict is Word.OK
+
+
+def test_a_value_that_is_not_told_any_more_is_worse() -> None:
+    before = cell(probes=(outcomes(na="exact", big="silent loss"),))
+    now = cell(probes=(outcomes(big="silent loss"),))
+    judgement = judge(results(now), baseline=results(before), today=TODAY)
+    assert kinds(judgement.regressions) == {PASS.id: "worse"}
+    assert judgement.regressions[0].message == "na there: exact -> not told"
+
+
+def probe(name: str, status: str) -> ProbeRecord:
+    return ProbeRecord(name=name, status=Status(status))
+
+
+def test_a_probe_that_the_path_now_refuses_is_worse() -> None:
+    before = cell(probes=(probe("init", "pass"), probe("convert", "pass")))
+    now = cell(probes=(probe("init", "pass"), probe("convert", "unsupported")))
+    judgement = judge(results(now), baseline=results(before), today=TODAY)
+    assert kinds(judgement.regressions) == {PASS.id: "worse"}
+    assert judgement.regressions[0].message == "probe convert: pass -> unsupported"
+    assert judge(results(before), baseline=results(now), today=TODAY).verdict is Word.OK
+
+
+def test_a_probe_that_left_no_result_was_not_measured() -> None:
+    before = cell(probes=(probe("init", "pass"), probe("convert", "pass")))
+    for now in (cell(probes=(probe("init", "pass"),)), cell()):
+        judgement = judge(results(now), baseline=results(before), today=TODAY)
+        assert judgement.verdict is Word.INCOMPLETE
+        assert "probe convert: passed, and has no result" in (judgement.missing[0].message or "")
+
+
+def test_what_was_listed_to_fail_and_is_refused_ends_otherwise() -> None:
+    refused = cell("unsupported")
+    listed = lines(line("path:reticulate", status=Status.FAIL))
+    judgement = judge(results(refused, OTHER), expectations=listed, today=TODAY)
+    assert kinds(judgement.unexpected)[refused.id] == "fails otherwise"
+
+
+def test_a_run_that_was_cut_off_lets_nothing_in() -> None:
+    whole = judge(results(PASS, OTHER), today=TODAY)
+    cut = unfinished(whole, "a job was lost")
+    assert (cut.verdict, cut.unfinished) == (Word.INCOMPLETE, "a job was lost")
+    broken = judge(results(FAIL, OTHER), today=TODAY)
+    assert unfinished(broken, "a job was lost").verdict is Word.UNEXPECTED
 
 
 def arrived(**found: str) -> ProbeRecord:

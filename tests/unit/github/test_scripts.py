@@ -212,6 +212,27 @@ def test_the_branch_alone_is_held_against_where_it_began(step: Step, pull: PullR
     assert ran.stdout.split() == [pull.then], ran.stderr
 
 
+def test_a_base_is_not_held_against_itself(step: Step, pull: PullRequest) -> None:
+    """`pull_request_target` checks the base out, and every change would be let through."""
+    git(pull.folder, "checkout", "--quiet", pull.now)
+    (pull.folder / ".harness-itself").mkdir()
+    env = pull.env(PULL_BASE=pull.now, GITHUB_SHA=pull.now, GITHUB_REF="refs/heads/main")
+    ran = step.run("base.sh", **env)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "::error title=no change::" in ran.stderr
+    assert step.run("base.sh", **env, BASE="released").stdout == "released\n"
+
+
+def test_a_folder_is_no_matrix_and_blanks_are_no_bridge(step: Step) -> None:
+    (step.folder / "gate").mkdir()
+    (step.folder / "own").mkdir()
+    (step.folder / "own" / "gate.yaml").write_text(MATRIX)
+    (step.folder / "DESCRIPTION").write_text("Package: reticulate\nVersion: 1.41.0\n")
+    ran = step.run("plan.sh", MATRIX="gate", SHARDS="2", BRIDGE=" reticulate = .")
+    assert ran.returncode == 0, ran.stderr
+    assert step.said("GITHUB_OUTPUT").startswith("jobs=")
+
+
 @pytest.mark.parametrize(
     "env",
     [
@@ -364,6 +385,12 @@ def test_what_a_single_job_did_not_come_to_is_not_green(step: Step, ended: str, 
     assert ran.returncode == code, ran.stderr
     assert ("::error title=not everything was measured::" in ran.stdout) == (code == 3)
     assert step.said("out/report.md")
+    summary = step.said("GITHUB_STEP_SUMMARY")
+    assert summary.startswith("## ✅" if code == 0 else "## ⚠️ Nothing proven"), summary
+    assert (f"the jobs that run the cells ended as: {ended}" in summary) == (code == 3)
+    # What leads nowhere on the page of a job is no link there.
+    assert "](cells/" not in summary
+    assert json.loads(step.said("out/gate.json"))["exit_code"] == code
 
 
 def test_what_cannot_be_judged_is_no_verdict(step: Step) -> None:

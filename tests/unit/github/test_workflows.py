@@ -79,7 +79,7 @@ def test_each_gate_of_a_workflow_has_its_name_everywhere() -> None:
 
 def test_the_scripts_are_told_what_they_need_for_a_base() -> None:
     """No default here: it depends on what the bridge names, which base.sh looks at."""
-    pull = "${{ github.event.pull_request.base.sha }}"
+    pull = "${{ github.event.pull_request.base.sha || github.event.merge_group.base_sha }}"
     gate = read(GITHUB / "workflows" / "gate.yml")
     assert (gate["env"]["BASE"], gate["env"]["PULL_BASE"]) == ("${{ inputs.base }}", pull)
     (steps,) = jobs(ACTION)
@@ -109,3 +109,12 @@ def test_the_page_has_every_input() -> None:
     # YAML 1.1 reads the key `on` as true.
     assert said == set(read(GITHUB / "workflows" / "gate.yml")[True]["workflow_call"]["inputs"])
     assert said - set(read(ACTION)["inputs"]) == {"shards"}
+
+
+def test_a_pipe_fails_with_its_first_part() -> None:
+    """GitHub's own shell has no pipefail, one that is named has."""
+    for file in sorted((GITHUB / "workflows").glob("*.yml")):
+        document = read(file)
+        runs = [step["run"] for steps in jobs(file) for step in steps if "run" in step]
+        if any(" | " in run for run in runs):
+            assert document["defaults"]["run"]["shell"] == "bash", file.name
