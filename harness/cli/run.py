@@ -104,7 +104,7 @@ def command(
     Exit codes:
       0  every planned cell was measured, whatever came out of it
       2  the matrix, the selection or a bridge's source tree is faulty
-      3  a planned cell was not measured
+      3  a planned cell was not measured, or not one of them could be had here
       4  this machine could not do it
     """
     from harness.cli import coverage

@@ -117,7 +117,7 @@ def run_plan(plan: Plan, settings: Settings) -> int:
             remote.close()
     if settings.report and not settings.quiet:
         sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
-    return _exit_code(plan, settings.results)
+    return exit_code_of(plan, settings.results)
 
 
 _NOTHING_KNOWN = frozenset(
@@ -137,7 +137,8 @@ def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop
             save(load(settings.results), settings.results)
 
 
-def _exit_code(plan: Plan, folder: Path) -> ExitCode:
+def exit_code_of(plan: Plan, folder: Path) -> ExitCode:
+    """Return how a run of ``plan`` ends: 3 where a cell, or every cell, was not measured."""
     planned = {cell.id for cell in plan.cells}
     counts = Counter(cell.status for cell in load(folder).cells if cell.id in planned)
     # Some cells cannot be had on any machine; a run without a single one that can says nothing.

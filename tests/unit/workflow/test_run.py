@@ -22,7 +22,7 @@ from harness.provision.store import FolderStore
 from harness.results.load import load
 from harness.workflow.display import QuietDisplay
 from harness.workflow.merging import merge_folders
-from harness.workflow.run import Settings, Workshop, execute, run_plan
+from harness.workflow.run import Settings, Workshop, execute, exit_code_of, run_plan
 
 FAR = Machine(os="Debian GNU/Linux 13", cores=64)
 
@@ -208,3 +208,22 @@ def test_an_executor_that_is_none_costs_no_result(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="write 'local', dask://HOST:PORT"):
         run_plan(plan("3.11"), settings)
     assert [one.status for one in load(tmp_path / "out").cells] == [Status.PASS] * 2
+
+
+@pytest.mark.parametrize(
+    ("native", "system", "code"),
+    [
+        (Status.PASS, Status.UNAVAILABLE, 0),
+        (Status.FAIL, Status.FAIL, 0),
+        (Status.PASS, Status.MISSING, 3),
+        (Status.UNAVAILABLE, Status.UNAVAILABLE, 3),
+        (Status.UNSATISFIABLE, Status.SKIPPED, 3),
+    ],
+)
+def test_a_run_that_measured_nothing_is_not_green(
+    native: Status, system: Status, code: int, tmp_path: Path
+) -> None:
+    ends = {"native": native, "system": system}
+    what = plan("3.11")
+    run(what, tmp_path, lambda order: Answer(record=record(order.cell, ends[order.cell.axes.path])))
+    assert exit_code_of(what, tmp_path / "out") == code
