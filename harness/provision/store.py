@@ -4,10 +4,14 @@
     <root>/<kind>/<key>/.files      its files with their sizes, for the kinds that nothing changes
     <root>/locks/<kind>/<key>       who holds the kernel's lock on it builds or removes
     <root>/sessions/<name>          which entries a live process uses
+    <root>/CACHEDIR.TAG             in a root that the store made: backups pass it over
 
 Entries are built at their final path, because virtual environments cannot be moved; an entry
 without its marker is half built and is thrown away.  Locks and sessions are ``flock`` locks:
 the kernel frees them when their holder dies, however it dies.
+
+The root may be a folder that has other things in it, because somebody named it so: what is
+removed has the store's marker, or lies where only the store puts a thing.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import threading
@@ -44,8 +49,31 @@ GUARDED: Final = frozenset(
     {"overlay", "python", "python-debian", "r-builder", "r-debian", "r-library"}
 )
 """Kinds that are large trees of files and never change: a file may get lost in the meantime."""
+KINDS: Final = GUARDED | frozenset(
+    {
+        "bridge-source",
+        "bridge-tree",
+        "bundle",
+        "interpreter",
+        "linkage",
+        "lock",
+        "r-absent",
+        "r-source",
+        "registry",
+        "wheels",
+    }
+)
+"""All that the harness keeps: a folder elsewhere, without a marker, is not taken for half built."""
+TAG: Final = "CACHEDIR.TAG"
+"""See https://bford.info/cachedir/."""
+_TAG_TEXT: Final = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# What r-python-harness has built, which `harness cache --prune` removes.\n"
+)
 _LOCKS: Final = "locks"
 _SESSIONS: Final = "sessions"
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_SESSION: Final = re.compile(r"[0-9]+-[0-9a-f]{32}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -67,10 +95,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """What :meth:`FolderStore.prune` removed, and what it left because a process uses it."""
+    """What :meth:`FolderStore.prune` removed, and what it left because a process uses it.
+
+    ``half_built`` are folders that it removed because they had no marker.
+    """
 
     removed: tuple[Entry, ...]
     in_use: tuple[Entry, ...]
+    half_built: tuple[Path, ...] = ()
 
 
 class _Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +141,7 @@ class FolderStore:
         self._intact: set[str] = set()
         with self._explained(self.root):
             try:
-                self.root.mkdir(parents=True, exist_ok=True)
+                _make_root(self.root)
             except OSError as error:
                 if error.errno in _FULL:
                     raise
@@ -205,7 +237,7 @@ class FolderStore:
 
     def entries(self) -> tuple[Entry, ...]:
         """All whole entries, by kind and key.  Reads the markers alone, so it is quick."""
-        found = (_entry(kind, folder) for kind, folder in self._folders())
+        found = (_entry(kind, folder) for kind, folder in _folders(self.root))
         return tuple(entry for entry in found if entry is not None)
 
     def prune(
@@ -217,6 +249,9 @@ class FolderStore:
         kinds: Iterable[str] | None = None,
     ) -> Pruned:
         """Remove entries that no live process uses, and always what is half built.
+
+        Half built is what has no marker, and a kind and a key for its name; whatever else lies
+        in the root is not the store's, and stays.
 
         Parameters
         ----------
@@ -236,10 +271,14 @@ class FolderStore:
         in_use: list[Entry] = []
         for entry in doomed:
             (removed if self._remove(entry.kind, entry.key) else in_use).append(entry)
-        for kind, folder in self._folders():
-            if not _is_whole(folder):
-                self._remove(kind, folder.name)
-        return Pruned(removed=tuple(removed), in_use=tuple(in_use))
+        half_built = tuple(
+            folder
+            for kind, folder in _folders(self.root)
+            if _is_ours(kind, folder.name)
+            and not _is_whole(folder)
+            and self._remove(kind, folder.name)
+        )
+        return Pruned(removed=tuple(removed), in_use=tuple(in_use), half_built=half_built)
 
     # -- locks and sessions
 
@@ -283,9 +322,8 @@ class FolderStore:
     def _open_session(self) -> None:
         folder = self.root / _SESSIONS
         folder.mkdir(exist_ok=True)
-        for path in folder.iterdir():
-            if not path.name.startswith("."):
-                _uses_of(path)  # which removes it where its process is dead
+        for path in _sessions(folder):
+            _uses_of(path)  # which removes it where its process is dead
         name = f"{os.getpid()}-{uuid.uuid4().hex}"
         hidden = folder / f".{name}"
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -297,14 +335,8 @@ class FolderStore:
     def _in_use(self, kind: str, key: str) -> bool:
         if f"{kind}/{key}" in self._used:
             return True
-        folder = self.root / _SESSIONS
-        if not folder.is_dir():
-            return False
-        return any(
-            f"{kind}/{key}" in _uses_of(path)
-            for path in folder.iterdir()
-            if not path.name.startswith(".")
-        )
+        sessions = _sessions(self.root / _SESSIONS)
+        return any(f"{kind}/{key}" in _uses_of(path) for path in sessions)
 
     def _remove(self, kind: str, key: str) -> bool:
         path = self.root / _LOCKS / kind / key
@@ -323,13 +355,6 @@ class FolderStore:
         return True
 
     # -- the rest
-
-    def _folders(self) -> Iterator[tuple[str, Path]]:
-        for kind in sorted(self.root.iterdir()):
-            if kind.is_dir() and kind.name not in (_LOCKS, _SESSIONS):
-                for folder in sorted(kind.iterdir()):
-                    if folder.is_dir():
-                        yield kind.name, folder
 
     @contextmanager
     def _explained(self, folder: Path) -> Iterator[None]:
@@ -401,6 +426,48 @@ def tree_size(folder: Path) -> int:
                     seen.add((status.st_dev, status.st_ino))
                 total += status.st_blocks * 512
     return total
+
+
+def _make_root(root: Path) -> None:
+    """Make a store's folder, with a tag where nothing else is in it."""
+    root.mkdir(parents=True, exist_ok=True)
+    with os.scandir(root) as children:
+        if any(children):
+            # Somebody's own folder may be named: it is not to be left out of their backups.
+            return
+    with suppress(FileExistsError), (root / TAG).open("x", encoding="ascii") as tag:
+        tag.write(_TAG_TEXT)
+
+
+def _folders(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield kind and folder of all that may be an entry; links lead to what is not the store's."""
+    for kind in _children(root):
+        if kind.name not in (_LOCKS, _SESSIONS):
+            for folder in _children(kind):
+                yield kind.name, folder
+
+
+def _children(folder: Path) -> list[Path]:
+    """Return the folders in ``folder`` that can be looked into, by name."""
+    try:
+        with os.scandir(folder) as children:
+            names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
+    except PermissionError:
+        return []
+    return [folder / name for name in sorted(names)]
+
+
+def _is_ours(kind: str, key: str) -> bool:
+    """Tell whether only the store can have made a folder, by its name."""
+    return kind in KINDS and _KEY.fullmatch(key) is not None
+
+
+def _sessions(folder: Path) -> list[Path]:
+    """Return the files of sessions; whatever else lies there is not the store's."""
+    try:
+        return [path for path in folder.iterdir() if _SESSION.fullmatch(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _is_whole(folder: Path) -> bool:

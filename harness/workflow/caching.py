@@ -45,7 +45,8 @@ def prune_cache(older_than_days: float | None) -> str:
         pruned = store.prune(older_than_s=older_than_s, everything=older_than_s is None)
     freed = _size(sum(entry.size for entry in pruned.removed))
     kept = f"; {len(pruned.in_use)} are in use and were kept" if pruned.in_use else ""
-    return f"removed {len(pruned.removed)} entries, {freed}{kept}"
+    half = "".join(f"\nremoved {folder}, which was half built" for folder in pruned.half_built)
+    return f"removed {len(pruned.removed)} entries, {freed}{kept}{half}"
 
 
 def _size(size: float) -> str:

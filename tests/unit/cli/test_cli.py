@@ -149,6 +149,18 @@ def test_an_empty_cache_says_so(
     assert "removed 0 entries" in capsys.readouterr().out
 
 
+def test_what_was_half_built_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    (tmp_path / "python" / ("0" * 64)).mkdir(parents=True)
+    (tmp_path / "Documents" / "thesis").mkdir(parents=True)
+    assert run(["cache", "--prune"]) == 0
+    said = capsys.readouterr().out
+    assert f"removed {tmp_path}/python/{'0' * 64}, which was half built" in said
+    assert (tmp_path / "Documents" / "thesis").is_dir()
+
+
 @pytest.mark.parametrize("arguments", [["cache"], ["run", "m.yaml", "--quiet"]])
 def test_a_cache_that_cannot_be_is_exit_code_4(
     matrix: str,

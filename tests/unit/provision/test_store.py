@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.errors import MachineFault
 from harness.provision.process import run
-from harness.provision.store import MARKER, FolderStore, default_root, tree_size
+from harness.provision.store import KINDS, MARKER, TAG, FolderStore, default_root, tree_size
+
+KEY = "0123456789abcdef" * 4
 
 CHILD = """
 import sys, time
@@ -266,12 +270,63 @@ def test_prune_of_one_kind_leaves_the_others(tmp_path: Path) -> None:
     assert [entry.kind for entry in store.entries()] == ["two"]
 
 
-def test_prune_clears_what_is_half_built(store: FolderStore) -> None:
-    folder = store.root / "thing" / "key"
+def test_prune_clears_what_is_half_built_and_names_it(store: FolderStore) -> None:
+    folder = store.root / "python" / KEY
     folder.mkdir(parents=True)
     (folder / "half").write_text("x")
-    store.prune()
+    assert store.prune().half_built == (folder,)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["Documents/thesis", f"Documents/{KEY}", "python/project", f"python/{KEY[:-1]}"]
+)
+def test_prune_leaves_what_only_looks_half_built(store: FolderStore, place: str) -> None:
+    # Somebody named a folder of their own for the store.
+    (store.root / place).mkdir(parents=True)
+    (store.root / place / "chapter").write_text("x")
+    assert store.prune(everything=True).half_built == ()
+    assert (store.root / place / "chapter").exists()
+
+
+@pytest.mark.parametrize("link", ["python", f"python/{KEY}"])
+def test_prune_does_not_follow_links(store: FolderStore, tmp_path: Path, link: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    folder = elsewhere / Path(KEY, KEY)
+    folder.mkdir(parents=True)
+    (elsewhere / KEY / "mine").write_text("x")
+    (store.root / link).parent.mkdir(exist_ok=True)
+    (store.root / link).symlink_to(elsewhere if link == "python" else elsewhere / KEY)
+    assert store.prune(everything=True).half_built == ()
+    assert (elsewhere / KEY / "mine").exists()
+
+
+def test_a_folder_of_sessions_that_is_not_the_stores_is_left(store: FolderStore) -> None:
+    (store.root / "sessions").mkdir()
+    (store.root / "sessions" / "monday").write_text("notes")
+    store.ensure("thing", "key", fill())
+    store.prune(everything=True)
+    assert (store.root / "sessions" / "monday").read_text() == "notes"
+
+
+def test_every_kind_that_the_harness_keeps_is_known() -> None:
+    sources = Path(harness.__file__).parent.rglob("*.py")
+    named = {
+        kind
+        for source in sources
+        for kind in re.findall(r'_KIND: Final = "(.+)"', source.read_text())
+    }
+    assert named | {"bundle", "interpreter"} == KINDS
+
+
+def test_a_root_that_the_store_makes_is_tagged(store: FolderStore) -> None:
+    assert (store.root / TAG).read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_a_folder_that_has_other_things_is_not_tagged(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    FolderStore(tmp_path)
+    assert not (tmp_path / TAG).exists()
 
 
 def test_use_is_noted(store: FolderStore) -> None:
