@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any, Self
 import msgspec
 from filelock import FileLock, Timeout
 
-from harness.errors import MachineFault
+from harness.errors import FileFault, MachineFault
+from harness.folders import refuse_links
 
 FILE_NAME = "journal.jsonl"
+_LOCK = ".lock"
 
 
 class Journal:
@@ -32,20 +35,24 @@ class Journal:
     ------
     MachineFault
         The folder cannot be written, or another run is writing to it.
+    FileFault
+        What should be the journal is a link, or no file.
     """
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.path = folder / FILE_NAME
+        # Opening the lock empties what a link leads to, as opening the journal would make it.
+        refuse_links(folder, FILE_NAME, _LOCK)
         self._mutex = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # The kernel frees this lock when the process dies, however it dies.
-            self._lock = FileLock(str(folder / ".lock"), blocking=False)
+            self._lock = FileLock(str(folder / _LOCK), blocking=False)
             self._lock.acquire()
             if fresh and self.path.exists():
                 self.path.replace(folder / "journal.previous.jsonl")
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = _opened(self.path)
             self._end_cut_line()
         except Timeout:
             raise MachineFault(
@@ -99,6 +106,15 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = os.open(path, flags, 0o644)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise FileFault(str(path), "is no file; remove it, or name another folder with --results")
+    return file
 
 
 def _fault(path: Path, error: OSError) -> MachineFault:

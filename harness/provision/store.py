@@ -393,6 +393,10 @@ def remove_tree(folder: Path) -> None:
 
     Folders that may not be written to (a root folder of Debian has some) are opened first.
     """
+    if folder.is_symlink():
+        # What it leads to is none of ours, the marker in it neither.
+        folder.unlink()
+        return
     (folder / MARKER).unlink(missing_ok=True)
     if not folder.exists():
         return

@@ -21,7 +21,10 @@ def save(results: Results, folder: Path) -> Path:
     draft = folder / f".{DOCUMENT}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(encode(results))
+        # Not through a link that lies there.
+        draft.unlink(missing_ok=True)
+        with draft.open("xb") as stream:
+            stream.write(encode(results))
         draft.replace(target)
     except OSError as error:
         with suppress(OSError):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from harness.folders import refuse_links
 from harness.journal.writer import FILE_NAME, Journal
 from harness.results.load import load, read_events
 from harness.results.regular import copy_regular
@@ -18,6 +19,8 @@ _SEED: Final = ".seed"
 def seed(folder: Path, own: Path) -> None:
     """Give a process's ``own`` folder what ``folder`` knows, so that nothing is run twice."""
     journal = folder / FILE_NAME
+    below = own.relative_to(folder).as_posix()
+    refuse_links(folder, f"{below}/{FILE_NAME}", f"{below}/{_SEED}")
     if own.joinpath(_SEED).exists():
         return
     own.mkdir(parents=True, exist_ok=True)
@@ -38,6 +41,7 @@ def absorb(folder: Path, parts: Path) -> int:
     owns = sorted(own for own in parts.iterdir() if own.is_dir()) if parts.is_dir() else []
     if not owns:
         return 0
+    refuse_links(folder, "cells")
     with Journal(folder) as journal:
         for own in owns:
             for event in _learnt(own):

@@ -18,6 +18,7 @@ import msgspec
 
 from harness import __version__
 from harness.errors import MachineFault, NotMeasured, UsageError
+from harness.folders import refuse_links
 from harness.gate import (
     Expectations,
     Judgement,
@@ -118,6 +119,7 @@ def run_both(request: Request) -> tuple[Arm, Arm]:
         This machine could not do it.
     """
     display = make_display(quiet=request.quiet)
+    refuse_links(request.results, BASE, HEAD, LATENCY)
     # Of each tree one copy for all turns, which may take an hour, in which its owner goes on
     # working on it; and before a journal is put aside: one that cannot be had costs no result.
     with FolderStore(default_root(), notify=display.note) as store:

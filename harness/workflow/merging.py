@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.folders import refuse_links
 from harness.model.document import Results
 from harness.results.load import load
 from harness.results.merge import merge
@@ -29,6 +30,7 @@ def merge_folders(folders: Sequence[Path], target: Path) -> Results:
             f"{target}: a run has its journal here, which would outrank the merged results; "
             "name another folder with --results"
         )
+    refuse_links(target, "cells")
     parts = [load(folder) for folder in folders]
     merged = merge(parts)
     save(merged, target)

@@ -21,6 +21,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.executors.address import LOCAL, read_executor
 from harness.executors.base import Answer, Executor, Order, Watch, need
 from harness.executors.local import LocalExecutor
+from harness.folders import refuse_links
 from harness.journal.writer import Journal
 from harness.model.cell import Cell, Plan
 from harness.model.document import Other
@@ -93,7 +94,8 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     Raises
     ------
     UsageError
-        A bridge's source tree is none, or the executor; nothing was run.
+        A bridge's source tree is none, or the executor, or what should be a folder of the results
+        is a link; nothing was run.
     MachineFault
         The results cannot be written, or the cluster is out of reach; what is in the journal is
         whole, and a run with the same arguments goes on from there.
@@ -128,6 +130,8 @@ _NOTHING_KNOWN = frozenset(
 
 def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop) -> None:
     """Run the cells that have no result yet, and write ``results.json``.  Raises as above."""
+    # Now, and not after hours at the cell whose folder it is.
+    refuse_links(settings.results, *(f"cells/{cell.id}" for cell in plan.cells))
     with Journal(settings.results, fresh=settings.fresh and not settings.partial) as journal:
         run = _Run(plan, settings, journal, display, workshop)
         try:

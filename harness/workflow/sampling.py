@@ -16,6 +16,7 @@ import msgspec
 
 from harness.errors import MachineFault, NotMeasured
 from harness.execute.events import read_events
+from harness.folders import refuse_links
 from harness.latency.model import METRICS, Times
 from harness.latency.schedule import NO_BRIDGE, Pair
 from harness.model.cell import Cell, Plan
@@ -88,6 +89,14 @@ class Sampler:
         self._pairs = 0
         self._made: dict[tuple[object, ...], Preparation] = {}
         self._arms = {duel.id: self._provide(duel) for duel in duels}
+        orders: tuple[Pair, Pair] = (("base", "head"), ("head", "base"))
+        logs = (
+            self._logs(duel, arms, place).relative_to(folder).as_posix()
+            for duel in duels
+            for arms in orders
+            for place in range(len(arms))
+        )
+        refuse_links(folder, "turns", *logs)
 
     def slow_down(self, duel: Duel, factor: float, metrics: Sequence[str]) -> None:
         """Slow head down on purpose by a factor, within the stages ``metrics``."""

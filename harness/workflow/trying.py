@@ -17,6 +17,7 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.executors.base import Executor, Order, Watch, need
+from harness.folders import refuse_links
 from harness.matrix.expand import control_axes
 from harness.model.cell import Cell, Plan
 from harness.model.environment import SourceTree, Store
@@ -208,6 +209,7 @@ class Bench:
             record = refused(cell, around.paths[cell.axes.path]) if is_here else None
             if record is None:
                 self._require_prepared(cell)
+                refuse_links(around.results, logs)
                 watch = Watch(cancel=around.cancel)
                 record = around.executor.measure(order, around.results / logs, watch).record
         except HarnessError as error:

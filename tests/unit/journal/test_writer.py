@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import MachineFault
+from harness.errors import FileFault, MachineFault
 from harness.journal.writer import Journal
 
 
@@ -107,3 +107,33 @@ def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None
         assert lines(disk)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", ".lock"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_in_the_place_of_a_file_is_refused(
+    tmp_path: Path, name: str, is_there: bool
+) -> None:
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    results.mkdir()
+    if is_there:
+        elsewhere.write_text("mine")
+    (results / name).symlink_to(elsewhere)
+    with pytest.raises(FileFault, match="is a link"):
+        Journal(results, fresh=True)
+    assert elsewhere.exists() == is_there
+    assert not is_there or elsewhere.read_text() == "mine"
+
+
+def test_a_pipe_in_the_place_of_the_journal_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(FileFault, match=r"journal\.jsonl: is no file"):
+        Journal(tmp_path)
+
+
+def test_the_results_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    with Journal(tmp_path / "results") as journal:
+        journal.append("a")
+    assert lines(tmp_path / "disk") == ['{"event":"a"}']

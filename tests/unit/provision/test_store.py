@@ -399,3 +399,14 @@ def test_an_entry_of_an_older_harness_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def refuse(_folder: Path) -> None:
     raise AssertionError("it is there already")
+
+
+def test_a_link_in_the_place_of_an_entry_gives_way_to_it(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / MARKER).write_text("mine")
+    (tmp_path / "store" / "thing").mkdir(parents=True)
+    (tmp_path / "store" / "thing" / "key").symlink_to(elsewhere)
+    folder = FolderStore(tmp_path / "store").ensure("thing", "key", fill())
+    assert not folder.is_symlink()
+    assert [path.name for path in elsewhere.iterdir()] == [MARKER]

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.errors import MachineFault, UsageError
+from harness.errors import FileFault, MachineFault, UsageError
 from harness.executors.base import Answer, Order, Watch
 from harness.model.cell import Axes, Cell, Plan, cell_id
 from harness.model.document import OTHER_SHARD, Machine, Results
@@ -227,3 +227,24 @@ def test_a_run_that_measured_nothing_is_not_green(
     what = plan("3.11")
     run(what, tmp_path, lambda order: Answer(record=record(order.cell, ends[order.cell.axes.path])))
     assert exit_code_of(what, tmp_path / "out") == code
+
+
+@pytest.mark.parametrize("link", ["cells", "cells/native__py3.11__cpu"])
+def test_a_link_in_the_place_of_a_cells_folder_is_refused(tmp_path: Path, link: str) -> None:
+    # Before anything is run: at the cell itself, hours may have passed.
+    (tmp_path / "elsewhere").mkdir()
+    place = tmp_path / "out" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileFault, match="is a link"):
+        run(plan("3.11"), tmp_path)
+    assert not (tmp_path / "out" / "journal.jsonl").exists()
+
+
+def test_a_link_in_the_place_of_the_merged_logs_is_refused(tmp_path: Path) -> None:
+    run(plan("3.11"), tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "merged").mkdir()
+    (tmp_path / "merged" / "cells").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileFault, match="merged/cells: is a link"):
+        merge_folders([tmp_path / "out"], tmp_path / "merged")
