@@ -8,6 +8,7 @@ because the standard library has it.
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -84,6 +85,15 @@ class Database:
                 f"{FORMAT}: update the harness",
             )
         with self._faults():
+            # What a schema computes is computed here: it may be a stranger's.
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            strange = _strangest(self._connection)
+        if strange is not None:
+            raise FileFault(
+                str(self.path),
+                f"has the {strange}, which no history has; name another file, which is then made",
+            )
+        with self._faults():
             self._connection.executescript(_TABLES)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
 
@@ -113,7 +123,14 @@ class Database:
         return inserted
 
     def series(self) -> Iterator[Series]:
-        """Yield every series, ordered by its key."""
+        """Yield every series, ordered by its key.
+
+        Raises
+        ------
+        FileFault
+            It holds what no harness writes: a reading that is no number above 0, a name that is
+            no text.
+        """
         columns = ", ".join(_KEY)
         with self._faults(), closing(self._open.cursor()) as cursor:
             rows = cursor.execute(
@@ -122,8 +139,30 @@ class Database:
             )
             width = len(_KEY)
             for values, group in groupby(rows, key=itemgetter(*range(width))):
-                found = tuple(Reading(at=row[width], value=row[width + 1]) for row in group)
-                yield Series(key=Key(**dict(zip(_KEY, values, strict=True))), readings=found)
+                key = self._key(values)
+                yield Series(key=key, readings=tuple(self._reading(key, row) for row in group))
+
+    def _key(self, values: tuple[Any, ...]) -> Key:
+        named = dict(zip(_KEY, values, strict=True))
+        for name, value in named.items():
+            if not isinstance(value, int if name == "version" else str):
+                raise self._strange(f"a series whose {name} is {_shown(value)}")
+        return Key(**named)
+
+    def _reading(self, key: Key, row: tuple[Any, ...]) -> Reading:
+        at, value = row[len(_KEY) :]
+        if not isinstance(at, str):
+            raise self._strange(f"a reading of {key.cell[:100]!r} whose time is {_shown(at)}")
+        # Steps are ratios: what is nothing, or without end, has none.
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise self._strange(f"{_shown(value)} for {key.metric} of {key.cell[:100]!r}")
+        return Reading(at=at, value=value)
+
+    def _strange(self, what: str) -> FileFault:
+        return FileFault(
+            str(self.path),
+            f"has {what}, which no harness writes; name another file, which is then made",
+        )
 
     def _insert(self, key: Key, at: str, value: float) -> int:
         """Add a reading; return 1, or 0 where it is there."""
@@ -150,7 +189,7 @@ class Database:
 
     def _fault(self, error: sqlite3.Error | UnicodeDecodeError) -> FileFault | MachineFault:
         said = " ".join(str(error).split())
-        if isinstance(error, UnicodeDecodeError) or "malformed" in said:
+        if isinstance(error, UnicodeDecodeError) or "malformed" in said or "UTF-8" in said:
             # SQLite tells of a damaged table in the words that it found there.
             return FileFault(str(self.path), "is damaged; name another file, which is then made")
         if "not a database" in said:
@@ -173,6 +212,25 @@ class _Faults:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)):
             raise self._database._fault(error) from None  # noqa: SLF001 - of the same file
+
+
+def _strangest(connection: sqlite3.Connection) -> str | None:
+    """Return the first thing in the schema of a file that no history has; none is looked into."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        ours = set(model.execute(query))
+    seen = set()
+    for row in connection.execute(query):
+        if row not in ours or row in seen:
+            kind, name = row[:2]
+            return f"{str(kind)[:20]} {_shown(name)}"
+        seen.add(row)
+    return None
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:100]
 
 
 def machine_digest(machine: Machine) -> str:
@@ -204,7 +262,8 @@ def _readings(record: CellRecord, machine: str) -> Iterator[tuple[Key, float]]:
         for stage in probe.stages:
             for metric, value in (("wall_s", stage.wall_s), ("cpu_s", stage.cpu_s)):
                 # What a clock with coarse ticks read as nothing has no ratio to anything.
-                if value is not None and value > 0:
+                # A time of a stranger's may be so small that its share is nothing.
+                if value is not None and value / max(stage.n, 1) > 0:
                     key = msgspec.structs.replace(
                         memory,
                         probe=probe.name,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from harness.cli import run
 from harness.errors import FileFault, MachineFault
-from harness.history.database import FORMAT, Database
+from harness.history.database import _TABLES, FORMAT, Database
 from harness.model.document import Machine, Results, encode
 from harness.model.record import CellRecord, ProbeRecord, Stage
 from harness.model.status import Status
@@ -152,6 +153,79 @@ def test_a_database_of_a_newer_harness(path):
     connection.close()
     with pytest.raises(FileFault, match="update the harness"), Database(path):
         pass
+
+
+ENDLESS = (
+    "WITH RECURSIVE r(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r)"
+    " SELECT 1 AS series, x AS at, 1.0 AS value FROM r"
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (f"DROP TABLE readings; CREATE VIEW readings AS {ENDLESS}", "the view 'readings'"),
+        (
+            "CREATE TRIGGER more AFTER INSERT ON machines BEGIN DELETE FROM series; END",
+            "the trigger 'more'",
+        ),
+        ("DROP TABLE readings; CREATE TABLE readings (series, at, value)", "the table 'readings'"),
+        ("CREATE VIRTUAL TABLE more USING fts5 (text)", "the table 'more'"),
+        ("CREATE INDEX more ON readings (value)", "the index 'more'"),
+    ],
+)
+def test_a_schema_that_no_harness_made(path, changed, said):
+    with Database(path) as database:
+        database.add(night(1))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(changed)
+    with pytest.raises(FileFault, match=f"has {said}, which no history has"), Database(path):
+        pass
+
+
+def test_the_database_of_something_else(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "mail.sqlite")) as connection:
+        connection.execute("CREATE TABLE mail (text)")
+    with pytest.raises(FileFault, match="has the table 'mail'"), Database(tmp_path / "mail.sqlite"):
+        pass
+
+
+def test_tables_of_which_a_kill_left_some_are_made_whole(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(_TABLES.split(";")[0])
+    with Database(path) as database:
+        assert database.add(night(1)) == 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("UPDATE readings SET value = 0.0", "has 0.0 for "),
+        ("UPDATE readings SET value = -1.0", "has -1.0 for "),
+        ("UPDATE readings SET value = 9e999", "has inf for "),
+        ("UPDATE readings SET value = 'x'", "has 'x' for "),
+        ("UPDATE OR REPLACE readings SET at = x'00'", "whose time is b'.x00'"),
+        ("UPDATE series SET cell = x'00'", "a series whose cell is b'.x00'"),
+        ("UPDATE series SET version = 'x'", "a series whose version is 'x'"),
+        ("UPDATE series SET cell = CAST(x'ff' AS TEXT)", "is damaged"),
+    ],
+)
+def test_values_that_no_harness_wrote(path, changed, said, capsys):
+    with Database(path) as database:
+        database.add(night(1, probe=call(stages=())))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(changed)
+    with Database(path) as database, pytest.raises(FileFault, match=said):
+        list(database.series())
+    assert run(["history", str(path)]) == 2
+    assert said.replace(".x", "\\x") in capsys.readouterr().err
+
+
+def test_a_time_so_small_that_its_share_is_nothing_is_no_reading(path):
+    with Database(path) as database:
+        stages = (Stage(name="noop", wall_s=5e-324, n=1000),)
+        assert database.add(night(1, probe=call(stages=stages))) == 1
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
