@@ -356,12 +356,15 @@ def damage(folder: str) -> str:
 def _first_lost(folder: str) -> str:
     """As ``harness.provision.listing.first_damaged``, of which a bundle has nothing to start by."""
     try:
-        with gzip.open(os.path.join(folder, FILES)) as listed:
-            lines = listed.read().split(b"\0")
+        with open(os.path.join(folder, FILES), "rb") as listed:
+            packed = listed.read()
+        lines = gzip.decompress(packed).split(b"\0")
     except FileNotFoundError:
         return ""
     except (OSError, EOFError, zlib.error):
         return f"{FILES} cannot be read"
+    if not packed:
+        return f"{FILES} is empty"
     for size, _, name in (line.partition(b" ") for line in lines if line):
         try:
             found = os.lstat(os.path.join(os.fsencode(folder), name)).st_size

@@ -307,6 +307,7 @@ def test_what_a_cleaner_took_from_it_is_unpacked_anew(tmp_path):
         (lambda folder: (folder / "b" / "c").unlink(), "b/c is gone"),
         (lambda folder: (folder / start.FILES).unlink(), ""),
         (lambda folder: (folder / start.FILES).write_text("x"), ".files cannot be read"),
+        (lambda folder: (folder / start.FILES).write_text(""), ".files is empty"),
         (lambda folder: (folder / start.IN_USE).write_text("x"), ""),
     ],
 )

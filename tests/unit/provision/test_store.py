@@ -18,6 +18,7 @@ import pytest
 
 import harness
 from harness.errors import MachineFault
+from harness.provision import listing
 from harness.provision.process import run
 from harness.provision.store import KINDS, MARKER, TAG, FolderStore, default_root, tree_size
 
@@ -364,6 +365,8 @@ def tree(folder: Path) -> None:
         (lambda root: (root / "lib").unlink(), "root/lib is gone"),
         (shutil.rmtree, "is gone"),
         (lambda root: (root.parent / ".files").write_bytes(b"x"), ".files cannot be read"),
+        (lambda root: (root.parent / ".files").write_bytes(b""), ".files is empty"),
+        (lambda root: (root.parent / ".files").write_bytes(bytes(400)), ".files cannot be read"),
     ],
 )
 def test_an_entry_that_lost_a_file_is_noticed_and_built_anew(tmp_path: Path, damage, said) -> None:
@@ -395,6 +398,35 @@ def test_an_entry_of_an_older_harness_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "python" / "a" / ".files").unlink()
     with FolderStore(tmp_path) as store:
         store.ensure("python", "a", refuse)
+
+
+def test_files_are_on_disk_before_their_list_and_that_before_the_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "python" / "a"
+    seen: list[tuple[str, bool, bool]] = []
+    sync, fsync = listing._sync, os.fsync
+
+    def note(what: str) -> None:
+        seen.append((what, (folder / ".files").exists(), (folder / MARKER).exists()))
+
+    def noted_sync(root: bytes) -> None:
+        note("all")
+        sync(root)
+
+    def noted_fsync(number: int) -> None:
+        note(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(listing, "_sync", noted_sync)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    FolderStore(tmp_path).ensure("python", "a", tree)
+    assert seen == [
+        ("all", False, False),
+        (".files", True, False),
+        (f"{MARKER}.draft", True, False),
+        ("a", True, True),
+    ]
 
 
 def refuse(_folder: Path) -> None:
