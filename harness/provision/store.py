@@ -183,7 +183,7 @@ class FolderStore:
         """Return the folder of ``kind`` and ``key``, built by ``build`` where it is not whole.
 
         Of the kinds in ``GUARDED``, every file is looked at, once in the life of this object: an
-        entry that lost one, or has one cut short, is built anew.
+        entry that lost one, or has one cut short, is built anew, unless another run uses it.
 
         Parameters
         ----------
@@ -198,16 +198,17 @@ class FolderStore:
         Raises
         ------
         MachineFault
-            If the disk is full or the folder cannot be written to.
+            If the disk is full or the folder cannot be written to; or if the entry is damaged and
+            a live process uses it, under which it cannot be put right.
         """
         folder = self.root / kind / key
         with self._explained(folder), self._locked(kind, key) as fd:
-            # Before the look at the marker: whoever prunes looks at the uses under this lock.
-            self._note_use(kind, key)
-            good = _is_whole(folder) and (verify is None or verify(folder))
-            if good and self._is_intact(kind, key):
+            lost = self._lost(kind, key, verify)
+            if lost is None:
                 os.utime(folder / MARKER)
+                self._note_use(kind, key)
                 return folder
+            self._refuse_used(kind, key, lost)
             remove_tree(folder)
             folder.mkdir(parents=True)
             try:
@@ -221,19 +222,39 @@ class FolderStore:
             except BaseException:
                 remove_tree(folder)
                 raise
+            # Still under the lock, under which whoever prunes looks at the uses; and no sooner: a
+            # build that fails leaves nothing to use.
+            self._note_use(kind, key)
         return folder
 
-    def _is_intact(self, kind: str, key: str) -> bool:
-        """Tell whether the files of an entry are there, and as long as they were."""
-        name = f"{kind}/{key}"
+    def _lost(self, kind: str, key: str, verify: Callable[[Path], bool] | None) -> str | None:
+        """Return what an entry lacks, in a few words; ``None`` where it is whole and good."""
+        folder, name = self.root / kind / key, f"{kind}/{key}"
+        if not _is_whole(folder):
+            return f"{MARKER} is gone"
+        if verify is not None and not verify(folder):
+            return "it is no longer good"
         if kind not in GUARDED or name in self._intact:
-            return True
-        lost = first_damaged(self.root / kind / key)
+            return None
+        lost = first_damaged(folder)
         if lost is None:
             self._intact.add(name)
-            return True
-        self._notify(f"{name[: len(kind) + 13]} was damaged ({lost}): making it anew")
-        return False
+        return lost
+
+    def _refuse_used(self, kind: str, key: str, lost: str) -> None:
+        """Raise ``MachineFault`` where live processes use a damaged entry; else tell of it."""
+        folder = self.root / kind / key
+        if not folder.is_dir():
+            return
+        users = self._users(kind, key)
+        if users:
+            raise MachineFault(
+                f"{folder} was damaged ({lost}), and another run uses it (process "
+                f"{', '.join(users)}): begin again when that has ended, and it is made anew"
+            )
+        # What has no marker was half built, which is no news; a verifier tells of itself.
+        if _is_whole(folder) and kind in GUARDED:
+            self._notify(f"{kind}/{key[:12]} was damaged ({lost}): making it anew")
 
     def entries(self) -> tuple[Entry, ...]:
         """All whole entries, by kind and key.  Reads the markers alone, so it is quick."""
@@ -335,8 +356,15 @@ class FolderStore:
     def _in_use(self, kind: str, key: str) -> bool:
         if f"{kind}/{key}" in self._used:
             return True
-        sessions = _sessions(self.root / _SESSIONS)
-        return any(f"{kind}/{key}" in _uses_of(path) for path in sessions)
+        return bool(self._users(kind, key))
+
+    def _users(self, kind: str, key: str) -> list[str]:
+        """Return the numbers of the processes that use an entry, this object's own left out."""
+        return [
+            path.name.partition("-")[0]
+            for path in _sessions(self.root / _SESSIONS)
+            if path != self._session_path and f"{kind}/{key}" in _uses_of(path)
+        ]
 
     def _remove(self, kind: str, key: str) -> bool:
         path = self.root / _LOCKS / kind / key

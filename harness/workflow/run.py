@@ -105,18 +105,19 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     # A cell sees its folder at the same path, and a path that it sees must be whole.
     settings = msgspec.structs.replace(settings, results=settings.results.absolute())
     display = make_display(quiet=settings.quiet)
-    store = FolderStore(default_root(), notify=display.note)
-    # Before the journal is begun anew: a tree that cannot be had costs no result, nor does a
-    # cluster out of reach.
-    trees = settings.trees
-    if trees is None:
-        trees = bring_trees(settings.bridges, store=store, notify=display.note)
-    remote = _remote(settings, trees, display)
-    try:
-        execute(plan, settings, display, Workshop(store=store, trees=trees, remote=remote))
-    finally:
-        if remote is not None:
-            remote.close()
+    # What it used is free when it has ended, also where the process goes on to other runs.
+    with FolderStore(default_root(), notify=display.note) as store:
+        # Before the journal is begun anew: a tree that cannot be had costs no result, nor does a
+        # cluster out of reach.
+        trees = settings.trees
+        if trees is None:
+            trees = bring_trees(settings.bridges, store=store, notify=display.note)
+        remote = _remote(settings, trees, display)
+        try:
+            execute(plan, settings, display, Workshop(store=store, trees=trees, remote=remote))
+        finally:
+            if remote is not None:
+                remote.close()
     if settings.report and not settings.quiet:
         sys.stdout.write(render(settings.results, "terminal", to_terminal=True))
     return exit_code_of(plan, settings.results)

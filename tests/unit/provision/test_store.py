@@ -370,7 +370,8 @@ def tree(folder: Path) -> None:
     ],
 )
 def test_an_entry_that_lost_a_file_is_noticed_and_built_anew(tmp_path: Path, damage, said) -> None:
-    FolderStore(tmp_path).ensure("r-debian", "0123456789abcdef", tree)
+    with FolderStore(tmp_path) as store:
+        store.ensure("r-debian", "0123456789abcdef", tree)
     damage(tmp_path / "r-debian" / "0123456789abcdef" / "root")
     notes: list[str] = []
     with FolderStore(tmp_path, notify=notes.append) as store:
@@ -398,6 +399,57 @@ def test_an_entry_of_an_older_harness_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "python" / "a" / ".files").unlink()
     with FolderStore(tmp_path) as store:
         store.ensure("python", "a", refuse)
+
+
+def test_what_is_damaged_is_not_put_right_under_another_run(tmp_path: Path) -> None:
+    notes: list[str] = []
+    one = FolderStore(tmp_path)
+    folder = one.ensure("r-debian", KEY, tree)
+    (folder / "root/usr/bin/R").unlink()
+    said = (
+        rf"{KEY} was damaged \(root/usr/bin/R is gone\), and another run uses it "
+        rf"\(process {os.getpid()}\): begin again when that has ended"
+    )
+    with FolderStore(tmp_path, notify=notes.append) as other:
+        with pytest.raises(MachineFault, match=said):
+            other.ensure("r-debian", KEY, tree)
+        assert (folder / "root" / "lib").is_symlink()
+        assert notes == []
+        # The one that was refused does not use it: else two would hold each other off.
+        one.close()
+        other.ensure("r-debian", KEY, tree)
+    assert (folder / "root/usr/bin/R").exists()
+
+
+def test_an_entry_that_lost_its_marker_is_not_built_anew_under_another_run(tmp_path: Path) -> None:
+    one = FolderStore(tmp_path)
+    folder = one.ensure("thing", "key", fill())
+    (folder / MARKER).unlink()
+    with FolderStore(tmp_path) as other:
+        with pytest.raises(MachineFault, match=r"damaged \(\.complete is gone\), and another run"):
+            other.ensure("thing", "key", fill())
+        with pytest.raises(MachineFault, match=r"damaged \(\.complete is gone\), and another run"):
+            other.ensure("thing", "key", fill(), verify=lambda _folder: False)
+        one.close()
+        other.ensure("thing", "key", fill())
+
+
+def test_what_is_no_longer_good_is_not_built_anew_under_another_run(tmp_path: Path) -> None:
+    with FolderStore(tmp_path) as one, FolderStore(tmp_path) as other:
+        one.ensure("thing", "key", fill())
+        with pytest.raises(MachineFault, match=r"damaged \(it is no longer good\), and another"):
+            other.ensure("thing", "key", fill(), verify=lambda _folder: False)
+
+
+def test_a_build_that_failed_is_no_use_of_what_it_made(tmp_path: Path) -> None:
+    def fail(_folder: Path) -> None:
+        raise RuntimeError("no")
+
+    with FolderStore(tmp_path) as one, FolderStore(tmp_path) as other:
+        with pytest.raises(RuntimeError):
+            one.ensure("thing", "key", fail)
+        (tmp_path / "thing" / "key").mkdir()
+        other.ensure("thing", "key", fill())
 
 
 def test_files_are_on_disk_before_their_list_and_that_before_the_marker(
