@@ -139,6 +139,7 @@ class FolderStore:
         self._session_path: Path | None = None
         self._used: set[str] = set()
         self._intact: set[str] = set()
+        self._held: set[str] = set()
         with self._explained(self.root):
             try:
                 _make_root(self.root)
@@ -313,7 +314,11 @@ class FolderStore:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._wait(fd, kind, key)
-            yield fd
+            self._held.add(f"{kind}/{key}")
+            try:
+                yield fd
+            finally:
+                self._held.discard(f"{kind}/{key}")
         finally:
             os.close(fd)
 
@@ -325,6 +330,9 @@ class FolderStore:
             with suppress(BlockingIOError):
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
+            if f"{kind}/{key}" in self._held:
+                # Another thread of this run is at it, and tells of it itself.
+                continue
             if not said and time.monotonic() - started > _PATIENCE_S:
                 self._notify(f"waiting for another run that builds {kind} {key[:12]}")
                 said = True

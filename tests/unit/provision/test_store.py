@@ -191,6 +191,25 @@ def test_a_long_wait_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert said == ["waiting for another run that builds thing key"]
 
 
+def test_a_wait_for_a_thread_of_the_same_run_is_none_for_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.provision.store._PATIENCE_S", 0.1)
+    said: list[str] = []
+    store = FolderStore(tmp_path, notify=said.append)
+
+    def build(folder: Path) -> None:
+        (folder / "half").touch()
+        time.sleep(0.6)
+
+    thread = threading.Thread(target=store.ensure, args=("thing", "key", build))
+    thread.start()
+    wait_for((tmp_path / "thing" / "key" / "half").exists)
+    store.ensure("thing", "key", refuse)
+    thread.join()
+    assert said == []
+
+
 def test_a_full_disk_is_told_with_the_folder_and_the_room(store: FolderStore) -> None:
     def build(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "file"))
