@@ -1,12 +1,21 @@
-"""Folders that a stranger may have laid out: a link in one leads to what was never meant."""
+"""What holds for every folder of results: nothing leads out of it, and what is in it stays.
+
+A stranger may have laid it out, and a link in it leads to what was never meant.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from itertools import accumulate
 from pathlib import Path
+from typing import Final
 
 from harness.errors import FileFault
+
+_NO_SYNC: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What a file system says that keeps files in no other way than its own."""
 
 
 def refuse_links(root: Path, *names: str) -> None:
@@ -32,6 +41,21 @@ def refuse_links(root: Path, *names: str) -> None:
                     "the link, or name another folder with --results",
                 )
             seen.add(part)
+
+
+def sync(number: int) -> None:
+    """Bring an open file or folder to disk, where its file system knows how.
+
+    Raises
+    ------
+    OSError
+        It is not there: the disk is full or broken.
+    """
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def _is_link(path: Path) -> bool:

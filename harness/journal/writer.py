@@ -1,4 +1,8 @@
-"""Appends events to ``journal.jsonl`` so that a kill costs at most the line being written."""
+"""Appends events to ``journal.jsonl`` so that a kill costs at most the line being written.
+
+What took a measurement to know is on disk before the run goes on, so that a crash of the machine
+does not cost it either; other events are with the kernel, and follow with the next such.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,12 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from harness.errors import FileFault, MachineFault
-from harness.folders import refuse_links
+from harness.folders import refuse_links, sync
 
 FILE_NAME = "journal.jsonl"
 _LOCK = ".lock"
+_MEASURED = frozenset({"cell-finished", "pair", "remedy-tried"})
+"""Events that cannot be had again without measuring again."""
 
 
 class Journal:
@@ -54,6 +60,7 @@ class Journal:
                 self.path.replace(folder / "journal.previous.jsonl")
             self._file = _opened(self.path)
             self._end_cut_line()
+            _sync_folder(folder)
         except Timeout:
             raise MachineFault(
                 f"{folder}: another run is writing here; wait for it or name another folder "
@@ -69,7 +76,7 @@ class Journal:
             os.write(self._file, b"\n")
 
     def append(self, event: str, **values: Any) -> None:
-        """Write one event; it is with the kernel when this returns.
+        """Write one event; it is with the kernel when this returns, and a measured one on disk.
 
         Raises
         ------
@@ -77,6 +84,12 @@ class Journal:
             The disk is full or the folder went away; what was written before is whole.
         """
         self._write({"event": event, **values})
+        if event in _MEASURED:
+            try:
+                # Others may write meanwhile: a busy disk takes its time.
+                sync(self._file)
+            except OSError as error:
+                raise _fault(self.path, error) from None
 
     def _write(self, event: Mapping[str, Any]) -> None:
         line = self._encoder.encode(event) + b"\n"
@@ -115,6 +128,15 @@ def _opened(path: Path) -> int:
         os.close(file)
         raise FileFault(str(path), "is no file; remove it, or name another folder with --results")
     return file
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring to disk that a file is in a folder."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(number)
+    finally:
+        os.close(number)
 
 
 def _fault(path: Path, error: OSError) -> MachineFault:

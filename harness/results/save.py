@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import MachineFault
+from harness.folders import sync
 from harness.model.document import Results, encode
 from harness.results.load import DOCUMENT
 
@@ -25,6 +26,9 @@ def save(results: Results, folder: Path) -> Path:
         draft.unlink(missing_ok=True)
         with draft.open("xb") as stream:
             stream.write(encode(results))
+            stream.flush()
+            # Else a crash of the machine could leave the new name with nothing in it.
+            sync(stream.fileno())
         draft.replace(target)
     except OSError as error:
         with suppress(OSError):

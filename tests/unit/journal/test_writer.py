@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,42 @@ def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None
         assert lines(disk)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_what_was_measured_is_on_disk_before_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    fsync = os.fsync
+
+    def noted(number: int) -> None:
+        fsync(number)
+        sizes.append((tmp_path / "journal.jsonl").stat().st_size)
+
+    with Journal(tmp_path) as journal:
+        monkeypatch.setattr(os, "fsync", noted)
+        journal.append("cell-started", id="a")
+        assert sizes == []
+        for event in ("cell-finished", "pair", "remedy-tried"):
+            journal.append(event, id="a")
+            assert sizes[-1] == (tmp_path / "journal.jsonl").stat().st_size
+    assert len(sizes) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EIO, "cannot be written here"), (errno.EINVAL, "")],
+)
+def test_what_cannot_be_brought_to_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    def failing(_number: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with Journal(tmp_path) as journal:
+        monkeypatch.setattr(os, "fsync", failing)
+        with pytest.raises(MachineFault, match=said) if said else nullcontext():
+            journal.append("cell-finished")
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", ".lock"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 
 import msgspec
@@ -49,6 +50,16 @@ def test_a_saved_document_comes_back(tmp_path, make_document, make_record):
     assert load(tmp_path) == results
     assert load(tmp_path / DOCUMENT) == results
     assert sorted(path.name for path in tmp_path.iterdir()) == [DOCUMENT]
+
+
+def test_a_document_is_on_disk_before_it_has_its_name(tmp_path, make_document, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: seen.append(os.fstat(number).st_size * (not target.exists()))
+    )
+    target = tmp_path / DOCUMENT
+    save(make_document(), tmp_path)
+    assert seen == [target.stat().st_size]
 
 
 def test_the_journal_counts_where_it_tells_of_a_run(tmp_path, journal, make_document, make_record):
@@ -202,10 +213,11 @@ def test_results_are_replaced_whole(tmp_path, make_document, make_record, monkey
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineFault, match="No space left"):
         save(make_document(make_record("b")), tmp_path)
     assert load(tmp_path).planned == ("a",)
+    assert [path.name for path in tmp_path.iterdir()] == [DOCUMENT]
 
 
 @FUZZ
