@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import uuid
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -41,6 +43,91 @@ def refuse_links(root: Path, *names: str) -> None:
                     "the link, or name another folder with --results",
                 )
             seen.add(part)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it, however deep, and without following a link.
+
+    A link in its place is removed itself.  Folders that may not be looked into or written to (a
+    root folder of Debian has some, and a cell may leave others) are opened first.  Nothing
+    happens where nothing is there.
+
+    Raises
+    ------
+    OSError
+        Something cannot be removed.
+    """
+    try:
+        is_folder = stat.S_ISDIR(folder.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not is_folder:
+        folder.unlink()
+        return
+    top = _entered(str(folder))
+    try:
+        _clear(top)
+    finally:
+        os.close(top)
+    folder.rmdir()
+
+
+def _clear(top: int) -> None:
+    """Remove what is in an open folder.
+
+    What lies deeper is moved up before it is looked into, so that neither the longest path nor
+    the number of open files bounds how deep that may be; so does calling oneself.
+    """
+    token, moved = uuid.uuid4().hex, 0
+    waiting = _unlinked(top)
+    while waiting:
+        name = waiting.pop()
+        number = _entered(name, top)
+        try:
+            for child in _unlinked(number):
+                above = f"{token}-{moved}"
+                moved += 1
+                _moved_up(child, number, above, top)
+                waiting.append(above)
+        finally:
+            os.close(number)
+        os.rmdir(name, dir_fd=top)
+
+
+def _unlinked(number: int) -> list[str]:
+    """Remove the files in an open folder; return the names of the folders in it."""
+    folders = []
+    with os.scandir(number) as children:
+        for child in list(children):
+            if child.is_dir(follow_symlinks=False):
+                folders.append(child.name)
+            else:
+                os.unlink(child.name, dir_fd=number)
+    return folders
+
+
+def _entered(name: str, above: int | None = None) -> int:
+    """Open a folder, which may then be read and written to."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        number = os.open(name, flags, dir_fd=above)
+    except PermissionError:
+        os.chmod(name, stat.S_IRWXU, dir_fd=above)
+        number = os.open(name, flags, dir_fd=above)
+    if os.fstat(number).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        # Of another owner's, it may be removable all the same.
+        with suppress(PermissionError):
+            os.fchmod(number, stat.S_IRWXU)
+    return number
+
+
+def _moved_up(name: str, below: int, to: str, above: int) -> None:
+    try:
+        os.rename(name, to, src_dir_fd=below, dst_dir_fd=above)
+    except PermissionError:
+        # To be moved, a folder must be its owner's to write to.
+        os.chmod(name, stat.S_IRWXU, dir_fd=below)
+        os.rename(name, to, src_dir_fd=below, dst_dir_fd=above)
 
 
 def sync(number: int) -> None:

@@ -21,7 +21,6 @@ import fcntl
 import os
 import re
 import shutil
-import stat
 import threading
 import time
 import uuid
@@ -34,6 +33,7 @@ import msgspec
 import platformdirs
 
 from harness.errors import MachineFault
+from harness.folders import remove_tree
 from harness.provision.listing import first_damaged, list_files
 from harness.provision.process import holding
 
@@ -210,7 +210,7 @@ class FolderStore:
                 self._note_use(kind, key)
                 return folder
             self._refuse_used(kind, key, lost)
-            remove_tree(folder)
+            _remove_entry(folder)
             folder.mkdir(parents=True)
             try:
                 # A child of the build may outlive a killed harness and go on writing here:
@@ -221,7 +221,7 @@ class FolderStore:
                     list_files(folder)
                 _write_marker(folder, description)
             except BaseException:
-                remove_tree(folder)
+                _remove_entry(folder)
                 raise
             # Still under the lock, under which whoever prunes looks at the uses; and no sooner: a
             # build that fails leaves nothing to use.
@@ -385,7 +385,7 @@ class FolderStore:
                 return False
             if self._in_use(kind, key):
                 return False
-            remove_tree(self.root / kind / key)
+            _remove_entry(self.root / kind / key)
         finally:
             os.close(fd)
         return True
@@ -424,29 +424,12 @@ def default_root(environ: Mapping[str, str] | None = None) -> Path:
     return platformdirs.user_cache_path("r-python-harness", appauthor=False)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder, marker first, so that a removal cut short leaves nothing that looks whole.
-
-    Folders that may not be written to (a root folder of Debian has some) are opened first.
-    """
-    if folder.is_symlink():
-        # What it leads to is none of ours, the marker in it neither.
-        folder.unlink()
-        return
-    (folder / MARKER).unlink(missing_ok=True)
-    if not folder.exists():
-        return
-    try:
-        shutil.rmtree(folder)
-    except PermissionError:
-        folder.chmod(stat.S_IRWXU)
-        for place, folders, _files in os.walk(folder):
-            # Before they are entered; what a link leads to is none of ours.
-            for path in (Path(place, name) for name in folders):
-                if not path.is_symlink():
-                    with suppress(OSError):
-                        path.chmod(stat.S_IRWXU)
-        shutil.rmtree(folder)
+def _remove_entry(folder: Path) -> None:
+    """Remove an entry, marker first: a removal cut short leaves nothing that looks whole."""
+    if not folder.is_symlink():
+        # Of a link, the marker behind it is none of ours.
+        (folder / MARKER).unlink(missing_ok=True)
+    remove_tree(folder)
 
 
 def tree_size(folder: Path) -> int:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from harness.folders import refuse_links
+from harness.folders import refuse_links, remove_tree
 from harness.journal.writer import FILE_NAME, Journal
 from harness.results.load import load, read_events
 from harness.results.regular import copy_regular
@@ -50,7 +50,8 @@ def absorb(folder: Path, parts: Path) -> int:
             with suppress(OSError):
                 copy_regular(own / "cells", folder / "cells")
     save(load(folder), folder)
-    shutil.rmtree(parts, ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(parts)
     return len(owns)
 
 

@@ -20,6 +20,7 @@ from harness.execute.environment import base_environment
 from harness.execute.events import read_events
 from harness.execute.pages import Pages, put_out_of_memory
 from harness.execute.sandbox import run as run_job
+from harness.folders import remove_tree
 from harness.model.cell import Cell
 from harness.model.environment import Provisioned
 from harness.model.job import Bind, End, Job, Outcome, ProcessPeak
@@ -27,7 +28,6 @@ from harness.model.record import CellRecord, Ending, ProbeRecord
 from harness.model.status import Phase, Status
 from harness.paths.base import IntegrationPath
 from harness.provision.gpu import devices, gpu, why_unavailable
-from harness.provision.store import remove_tree
 from harness.workflow.bridges import identity_of
 from harness.workflow.judging import Said, judge_probes
 from harness.workflow.keys import files_of, kit_folder

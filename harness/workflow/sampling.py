@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ import msgspec
 
 from harness.errors import MachineFault, NotMeasured
 from harness.execute.events import read_events
-from harness.folders import refuse_links
+from harness.folders import refuse_links, remove_tree
 from harness.latency.model import METRICS, Times
 from harness.latency.schedule import NO_BRIDGE, Pair
 from harness.model.cell import Cell, Plan
@@ -122,7 +122,8 @@ class Sampler:
             One did not come to a good end; times of what failed say nothing.
         """
         turns = self._folder / "turns"
-        shutil.rmtree(turns, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(turns)
         turns.mkdir(parents=True)
         cancel = threading.Event()
         processors = sorted(os.sched_getaffinity(0))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import FileFault
-from harness.folders import refuse_links
+from harness.folders import refuse_links, remove_tree
 
 
 def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
@@ -30,3 +31,48 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "results").symlink_to(tmp_path / "disk")
     refuse_links(tmp_path / "results", "cells", "n" * 5000)
+
+
+def deep(folder: Path, levels: int) -> None:
+    """Make folders in each other, deeper than a path can name, with a file in the last."""
+    folder.mkdir()
+    number = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("deeper", dir_fd=number)
+        below = os.open("deeper", os.O_RDONLY, dir_fd=number)
+        os.close(number)
+        number = below
+    os.close(os.open("file", os.O_CREAT, dir_fd=number))
+    os.close(number)
+
+
+@pytest.mark.parametrize("levels", [0, 3, 1100])
+def test_a_folder_is_removed_however_deep(tmp_path: Path, levels: int) -> None:
+    deep(tmp_path / "folder", levels)
+    remove_tree(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_links_lead_to_is_not_removed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("x")
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "below" / "link").symlink_to(elsewhere)
+    remove_tree(folder)
+    folder.symlink_to(elsewhere)
+    remove_tree(folder)
+    remove_tree(folder)
+    remove_tree(elsewhere / "mine" / "below")
+    assert [path.name for path in tmp_path.rglob("*")] == ["elsewhere", "mine"]
+
+
+def test_closed_folders_are_opened_to_be_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "a" / "b" / "c").mkdir(parents=True)
+    for place in ("a/b/c", "a/b", "a", ""):
+        (folder / place).chmod(0)
+    remove_tree(folder)
+    assert not folder.exists()
