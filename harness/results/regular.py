@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import IO, Final
 
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+LARGEST_FILE: Final = 64 * 2**20
+LARGEST_CELL: Final = 2**30
+"""Bytes that are copied of a cell's file, and of all: a file of gigabytes can take no room on the
+disk that it comes from.  What the harness keeps of a cell's output is a megabyte or two."""
+DEEPEST: Final = 200
+LEFT_OUT: Final = "not-copied.txt"
+_PIECE: Final = 2**20
+_MOST_NOTES: Final = 1000
+_LONGEST_NAME: Final = 200
+_READABLE: Final = 0o644
 _MODE: Final = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
 
@@ -41,28 +50,94 @@ def is_folder(path: Path) -> bool:
 
 
 def copy_regular(source: Path, target: Path) -> None:
-    """Copy the files below a folder; links, pipes and devices stay where they are.
+    """Copy the files below a cell's folder; links, pipes and devices stay where they are.
 
-    Files of ``target`` are replaced, and what cannot be read is left out.
+    Files of ``target`` are replaced, and what cannot be read is left out.  So is what no cell of
+    the harness leaves: of a file what is behind ``LARGEST_FILE``, of all what is behind
+    ``LARGEST_CELL``, and what lies deeper than ``DEEPEST`` folders.  ``target`` then has a file
+    ``LEFT_OUT`` that says so.
 
     Raises
     ------
     OSError
         ``target`` cannot be written.
     """
-    if not is_folder(source):
-        return
-    for place, folders, files in os.walk(source):
-        below = target / Path(place).relative_to(source)
-        below.mkdir(parents=True, exist_ok=True)
-        folders[:] = [name for name in folders if is_folder(Path(place, name))]
-        for name in files:
+    if is_folder(source):
+        _Copy(source, target).run()
+
+
+class _Copy:
+    """One folder's copy: what there is still room for, and what was left out."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self._source, self._target = source, target
+        self._room = LARGEST_CELL
+        self._left_out: list[str] = []
+
+    def run(self) -> None:
+        # A list and no recursion: a folder may lie deeper than Python calls.
+        waiting: list[tuple[str, ...]] = [()]
+        while waiting:
+            parts = waiting.pop()
             try:
-                stream = open_regular(Path(place, name))
+                folders, files = _listed(self._source.joinpath(*parts))
             except OSError:
+                self._leave_out(parts, "cannot be read")
                 continue
-            with stream, _created(below / name, os.fstat(stream.fileno()).st_mode) as out:
-                shutil.copyfileobj(stream, out)
+            _make_folder(self._target.joinpath(*parts))
+            for name in files:
+                self._file((*parts, name))
+            for name in folders:
+                if len(parts) < DEEPEST:
+                    waiting.append((*parts, name))
+                else:
+                    self._leave_out((*parts, name), f"lies deeper than {DEEPEST} folders")
+        if self._left_out:
+            lines = sorted(self._left_out[:_MOST_NOTES])
+            more = len(self._left_out) - len(lines)
+            lines += [f"and {more} more"] if more else []
+            with _created(self._target / LEFT_OUT, _READABLE) as out:
+                out.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+
+    def _file(self, parts: tuple[str, ...]) -> None:
+        try:
+            stream = open_regular(self._source.joinpath(*parts))
+        except OSError:
+            return
+        with stream:
+            status = os.fstat(stream.fileno())
+            most = min(LARGEST_FILE, self._room)
+            with _created(self._target.joinpath(*parts), status.st_mode) as out:
+                left = most
+                while left > 0 and (piece := stream.read(min(left, _PIECE))):
+                    out.write(piece)
+                    left -= len(piece)
+            self._room -= most - left
+            if status.st_size > most:
+                self._leave_out(parts, f"has {status.st_size} bytes, of which {most} are here")
+
+    def _leave_out(self, parts: tuple[str, ...], why: str) -> None:
+        name = "/".join(parts)
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        self._left_out.append(f"{shown!r} {why}")
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the folders in a folder, and of what else there is."""
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as children:
+        for child in children:
+            (folders if child.is_dir(follow_symlinks=False) else files).append(child.name)
+    return sorted(folders), sorted(files)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, also in the place of a link to one."""
+    if not is_folder(folder):
+        if folder.is_symlink():
+            folder.unlink()
+        folder.mkdir(parents=True)
 
 
 def _created(file: Path, mode: int) -> IO[bytes]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.folders import refuse_links, remove_tree
 from harness.journal.writer import FILE_NAME, Journal
 from harness.results.load import load, read_events
-from harness.results.regular import copy_regular
+from harness.results.regular import copy_regular, is_folder
 from harness.results.save import save
 
 _SEED: Final = ".seed"
@@ -47,8 +47,9 @@ def absorb(folder: Path, parts: Path) -> int:
             for event in _learnt(own):
                 journal.append(str(event.pop("event")), **event)
             # The logs are a help to people; results do not depend on them.
-            with suppress(OSError):
-                copy_regular(own / "cells", folder / "cells")
+            for cell in sorted(own.glob("cells/*")) if is_folder(own / "cells") else []:
+                with suppress(OSError):
+                    copy_regular(cell, folder / "cells" / cell.name)
     save(load(folder), folder)
     with suppress(OSError):
         remove_tree(parts)

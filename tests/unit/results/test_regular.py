@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.results.regular import copy_regular, is_folder, open_regular, read_regular
+from harness.folders import remove_tree
+from harness.results import regular
+from harness.results.regular import (
+    DEEPEST,
+    LARGEST_FILE,
+    LEFT_OUT,
+    copy_regular,
+    is_folder,
+    open_regular,
+    read_regular,
+)
 from harness.workflow.reporting import CellFolders
 
 SECRET = "the caller's own"
@@ -48,6 +58,57 @@ def test_what_is_a_link_in_the_target_gives_way(planted, tmp_path):
     copy_regular(planted / "cells", tmp_path / "merged")
     assert (target / "stderr").read_text() == "said"
     assert (tmp_path / "home" / "stdout").read_text() == SECRET
+
+
+def test_a_link_to_a_folder_in_the_target_gives_way(planted, tmp_path):
+    target = tmp_path / "merged" / "one"
+    target.mkdir(parents=True)
+    (target / "below").symlink_to(tmp_path / "home")
+    copy_regular(planted / "cells", tmp_path / "merged")
+    assert (target / "below" / "file").read_text() == "deep"
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["stdout"]
+
+
+def test_of_a_file_of_gigabytes_the_beginning_is_copied(tmp_path):
+    (tmp_path / "cell").mkdir()
+    with (tmp_path / "cell" / "stdout").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(3 * 2**30)
+    copy_regular(tmp_path / "cell", tmp_path / "copy")
+    assert (tmp_path / "copy" / "stdout").stat().st_size == LARGEST_FILE
+    assert read_regular(tmp_path / "copy" / "stdout", 5) == b"begin"
+    note = (tmp_path / "copy" / LEFT_OUT).read_text()
+    assert note == f"'stdout' has {3 * 2**30} bytes, of which {LARGEST_FILE} are here\n"
+
+
+def test_of_a_cell_of_gigabytes_the_first_files_are_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(regular, "LARGEST_CELL", 10)
+    (tmp_path / "cell").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "cell" / name).write_bytes(b"12345678")
+    copy_regular(tmp_path / "cell", tmp_path / "copy")
+    assert [(tmp_path / "copy" / name).stat().st_size for name in ("a", "b", "c")] == [8, 2, 0]
+    assert (tmp_path / "copy" / LEFT_OUT).read_text().splitlines() == [
+        "'b' has 8 bytes, of which 2 are here",
+        "'c' has 8 bytes, of which 0 are here",
+    ]
+
+
+def test_what_lies_a_thousand_folders_deep_is_left_out(tmp_path):
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    for level in range(1100):
+        # One after the other: pathlib calls itself for each that is not there.
+        (folder / "/".join("a" * (level + 1))).mkdir()
+    (folder / "stdout").write_text("said")
+    copy_regular(folder, tmp_path / "copy")
+    # Which pytest could not.
+    remove_tree(folder)
+    assert (tmp_path / "copy" / "stdout").read_text() == "said"
+    assert (tmp_path / "copy" / Path(*"a" * DEEPEST)).is_dir()
+    assert not (tmp_path / "copy" / Path(*"a" * DEEPEST, "a")).exists()
+    (line,) = (tmp_path / "copy" / LEFT_OUT).read_text().splitlines()
+    assert line.endswith(" lies deeper than 200 folders")
 
 
 def test_a_link_to_a_folder_is_none(planted):
