@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +23,10 @@ DOCUMENT = "results.json"
 PACKED = "results.json.gz"
 """The same, compressed by ``gzip``: how results are kept in a repository."""
 LARGEST: Final = 2**31
-"""Bytes of a document, unpacked: a small file from a stranger can unpack to any size."""
+"""Bytes of a document, unpacked: a small file from a stranger can unpack to any size, and take no
+room on the disk at all."""
+LONGEST: Final = 2**29
+"""Bytes of a journal's line: the longest that there can be is the plan of a million cells."""
 
 # What a decoder raises on hostile input: a syntax fault, a text that is not UTF-8, numbers
 # out of range, nesting without end.
@@ -76,8 +81,8 @@ def load(folder: Path) -> Results:
 def load_document(file: Path) -> Results:
     """Return the results document in ``file``.  Raises ``FileFault``."""
     try:
-        data = _unpacked(file) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+        data = _unpacked(file) if file.suffix == ".gz" else _whole(file)
+    except (OSError, ValueError, EOFError, zlib.error, MemoryError) as error:
         raise FileFault(str(file), f"cannot be read: {_reason(error)}") from None
     try:
         version = msgspec.json.decode(data, type=_Version).schema
@@ -89,6 +94,8 @@ def load_document(file: Path) -> Results:
                 line=1,
             )
         results = msgspec.json.decode(data, type=Results)
+    except MemoryError as error:
+        raise FileFault(str(file), f"cannot be read: {_reason(error)}") from None
     except _DECODE_FAULTS as error:
         message, line = fault(data, str(error))
         raise FileFault(str(file), f"not a results document: {message}", line=line) from None
@@ -98,19 +105,36 @@ def load_document(file: Path) -> Results:
 def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield each line of ``journal`` with its number, from 1; ``None`` for a broken one.
 
-    Raises ``FileFault`` where the file cannot be read.
+    Raises ``FileFault`` where the file cannot be read, or has a line that no harness writes.
     """
     try:
-        with journal.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with journal.open("rb") as stream:
+            for number in count(1):
+                line = stream.readline(LONGEST + 1)
+                if not line:
+                    return
+                if len(line) > LONGEST:
+                    raise FileFault(
+                        str(journal),
+                        f"is longer than {LONGEST // 2**20} MiB here, which no line of a journal "
+                        "is; remove it",
+                        line=number,
+                    )
                 if line.strip():
                     yield number, _event(line)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise FileFault(str(journal), f"cannot be read: {_reason(error)}") from None
 
 
 class _Version(msgspec.Struct):
     schema: int
+
+
+def _whole(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
+        return stream.read()
 
 
 def _unpacked(file: Path) -> bytes:
@@ -173,4 +197,6 @@ def _is_file(path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "it takes more memory than there is"
     return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,6 +29,7 @@ from harness.latency.pairs import (
 from harness.latency.schedule import NO_BRIDGE, PAIRS, TEST, Looks, Pair, orders, share_of
 from harness.latency.verdict import judge, overall
 from harness.model.document import Machine
+from harness.results.load import read_events
 from harness.workflow.arms import Duel
 from harness.workflow.sampling import Process
 
@@ -372,15 +373,17 @@ def kept_in(folder: Path, asked: str) -> Kept | None:
     """Return what the journal in a folder has of a comparison that was cut short.
 
     ``None`` where there is none, or where it was of another question or came to its end.
+    Raises ``FileFault`` where it cannot be read.
     """
-    try:
-        lines = (folder / FILE_NAME).read_bytes().splitlines()
-    except OSError:
+    journal = folder / FILE_NAME
+    if not journal.is_file():
         return None
     kept: Kept | None = None
-    for line in lines:
+    for _number, event in read_events(journal):
+        if event is None:
+            # A line that a kill cut short costs its pair.
+            continue
         try:
-            event: dict[str, Any] = msgspec.json.decode(line)
             name = event.get("event")
             if name == "comparison-started":
                 same = msgspec.convert(event, _Started).question == asked
@@ -393,7 +396,6 @@ def kept_in(folder: Path, asked: str) -> Kept | None:
             elif kept is not None and name == "pair":
                 pair = msgspec.convert(event, _Paired).samples
                 kept = msgspec.structs.replace(kept, samples=(*kept.samples, *pair))
-        except (msgspec.DecodeError, msgspec.ValidationError, AttributeError):
-            # A line that a kill cut short costs its pair.
+        except msgspec.ValidationError:
             continue
     return None if kept is None or not kept.metrics else kept

@@ -97,6 +97,28 @@ def test_what_unpacks_to_more_than_there_is_room_for(tmp_path, monkeypatch):
         load(tmp_path)
 
 
+@pytest.mark.parametrize("name", [JOURNAL, DOCUMENT])
+def test_a_file_of_gigabytes_that_takes_no_room(tmp_path, name, monkeypatch):
+    # Its own limit would take half a gigabyte of memory to reach.
+    monkeypatch.setattr("harness.results.load.LONGEST", 2**20)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(6 * 2**30)
+    said = {DOCUMENT: r"larger than 2048 MiB", JOURNAL: r"jsonl:1: is longer than 1 MiB here"}
+    with pytest.raises(FileFault, match=said[name]):
+        load(tmp_path)
+
+
+def test_a_file_for_which_there_is_no_memory(tmp_path, make_document, monkeypatch):
+    save(make_document(), tmp_path)
+
+    def exhausted(*_args, **_named):
+        raise MemoryError
+
+    monkeypatch.setattr(msgspec.json, "decode", exhausted)
+    with pytest.raises(FileFault, match="takes more memory than there is"):
+        load(tmp_path)
+
+
 def test_an_empty_journal_leaves_it_to_the_document(tmp_path, make_document, make_record):
     save(make_document(make_record("a", "fail")), tmp_path)
     (tmp_path / JOURNAL).write_text("")
@@ -190,7 +212,7 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
     def refuse(*_args):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(FileFault, match="cannot be read: Permission denied"):
         load(tmp_path)
 
