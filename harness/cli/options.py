@@ -76,7 +76,10 @@ def selection(command: Command) -> Command:
         click.option(
             "--shard",
             metavar="K/N",
-            help="The cells of shard K of N; all N shards together are the whole plan.",
+            help=(
+                "The cells of shard K of N, which is up to 256; all N shards together are the "
+                "whole plan."
+            ),
         ),
     )
     for option in reversed(options):

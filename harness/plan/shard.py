@@ -6,12 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from statistics import median
+from typing import Final
 
 import msgspec
 
 from harness.errors import UsageError
 from harness.model.cell import Cell, Plan
 from harness.plan.select import with_controls
+
+MOST: Final = 256
+"""Shards of a plan: as many jobs as GitHub makes of one matrix."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,16 +34,20 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Read ``K/N``, with 1 <= K <= N.
+    """Read ``K/N``, with 1 <= K <= N <= ``MOST``.
 
     Raises
     ------
     UsageError
         The text is not of that form.
     """
-    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise UsageError(f"--shard '{text}' is no shard; write K/N with K from 1 to N, such as 2/4")
+    # Longer numbers than a plan has shards need not be read, nor would Python read the longest.
+    found = re.fullmatch(r"0*([0-9]{1,9})/0*([0-9]{1,9})", text.strip())
+    if found is None or not 1 <= int(found[1]) <= int(found[2]) <= MOST:
+        raise UsageError(
+            f"--shard '{text[:40]}' is no shard; write K/N with K from 1 to N and N up to {MOST}, "
+            "such as 2/4"
+        )
     return int(found[1]), int(found[2])
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.plan import command
 from harness.errors import UsageError
 from harness.model.cell import Axes, Cell, Plan
-from harness.plan.shard import Cost, parse_shard, shard, shards
+from harness.plan.shard import MOST, Cost, parse_shard, shard, shards
 
 
 def plan(*groups: int, implied: bool = False) -> Plan:
@@ -108,7 +110,22 @@ def test_a_new_cell_costs_what_those_of_its_path_cost() -> None:
     assert [one.cost_s for one in shards(whole, 2, costs)] == [102.0, 2.0]
 
 
-@pytest.mark.parametrize("text", ["", "3", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "0/2",
+        "3/2",
+        "1/0",
+        "a/b",
+        "1/2/3",
+        "-1/2",
+        "1/257",
+        "1/99999999999",
+        "9" * 5000 + "/" + "9" * 5000,
+    ],
+)
 def test_what_is_no_shard(text: str) -> None:
     with pytest.raises(UsageError, match="write K/N with K from 1 to N"):
         parse_shard(text)
@@ -116,3 +133,11 @@ def test_what_is_no_shard(text: str) -> None:
 
 def test_what_is_one() -> None:
     assert parse_shard(" 2/4 ") == (2, 4)
+    assert parse_shard("02/04") == (2, 4)
+    assert parse_shard(f"{MOST}/{MOST}") == (MOST, MOST)
+
+
+def test_both_options_have_the_same_limit() -> None:
+    (option,) = (one for one in command.params if one.name == "shards")
+    assert isinstance(option.type, click.IntRange)
+    assert option.type.max == MOST
