@@ -2,6 +2,9 @@
 
 What took a measurement to know is on disk before the run goes on, so that a crash of the machine
 does not cost it either; other events are with the kernel, and follow with the next such.
+
+The first event that a process writes says by which version of the schema it does: an older harness
+that goes on with the file, or reads it, is to say that it is too old, and not that it is damaged.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import FileFault, MachineFault
 from harness.folders import refuse_links, sync
+from harness.model.document import SCHEMA
 
 FILE_NAME = "journal.jsonl"
 _LOCK = ".lock"
@@ -51,6 +55,7 @@ class Journal:
         refuse_links(folder, FILE_NAME, _LOCK)
         self._mutex = threading.Lock()
         self._encoder = msgspec.json.Encoder()
+        self._is_begun = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # The kernel frees this lock when the process dies, however it dies.
@@ -92,8 +97,10 @@ class Journal:
                 raise _fault(self.path, error) from None
 
     def _write(self, event: Mapping[str, Any]) -> None:
-        line = self._encoder.encode(event) + b"\n"
         with self._mutex:
+            if not self._is_begun:
+                event = {**event, "schema": SCHEMA}
+            line = self._encoder.encode(event) + b"\n"
             size = os.fstat(self._file).st_size
             try:
                 written = 0
@@ -103,6 +110,7 @@ class Journal:
                 # Half a line would be read as damage: take it back, which frees space, too.
                 os.ftruncate(self._file, size)
                 raise _fault(self.path, error) from None
+            self._is_begun = True
 
     def close(self) -> None:
         """Let others write here."""

@@ -15,7 +15,8 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 
 SCHEMA: Final = 1
-"""Version of the document; a reader refuses a greater one than it knows."""
+"""Version of the document, and of the journal that it is derived from and shares its records with;
+a reader refuses a greater one than it knows."""
 
 NEVER_RUN: Final = "Planned, never run."
 """The reason of a cell of which no result is known."""

@@ -87,12 +87,7 @@ def load_document(file: Path) -> Results:
     try:
         version = msgspec.json.decode(data, type=_Version).schema
         if version > SCHEMA:
-            raise FileFault(
-                str(file),
-                f"written with version {version} of the schema, and this harness reads up to "
-                f"{SCHEMA}: update the harness",
-                line=1,
-            )
+            raise _newer(file, version, 1)
         results = msgspec.json.decode(data, type=Results)
     except MemoryError as error:
         raise FileFault(str(file), f"cannot be read: {_reason(error)}") from None
@@ -105,7 +100,8 @@ def load_document(file: Path) -> Results:
 def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield each line of ``journal`` with its number, from 1; ``None`` for a broken one.
 
-    Raises ``FileFault`` where the file cannot be read, or has a line that no harness writes.
+    Raises ``FileFault`` where the file cannot be read, has a line that no harness writes, or was
+    written by a newer one.
     """
     try:
         with journal.open("rb") as stream:
@@ -120,10 +116,25 @@ def read_events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
                         "is; remove it",
                         line=number,
                     )
-                if line.strip():
-                    yield number, _event(line)
+                if not line.strip():
+                    continue
+                event = _event(line)
+                # Of a harness that wrote none, it is what this one reads.
+                version = None if event is None else event.get("schema")
+                if isinstance(version, int) and version > SCHEMA:
+                    raise _newer(journal, version, number)
+                yield number, event
     except (OSError, MemoryError) as error:
         raise FileFault(str(journal), f"cannot be read: {_reason(error)}") from None
+
+
+def _newer(file: Path, version: int, line: int) -> FileFault:
+    return FileFault(
+        str(file),
+        f"written with version {version} of the schema, and this harness reads up to {SCHEMA}: "
+        "update the harness",
+        line=line,
+    )
 
 
 class _Version(msgspec.Struct):

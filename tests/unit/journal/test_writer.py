@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import FileFault, MachineFault
 from harness.journal.writer import Journal
+from harness.model.document import SCHEMA
 
 
 def lines(folder: Path) -> list[str]:
@@ -27,14 +28,24 @@ def test_events_are_lines_in_order(tmp_path: Path) -> None:
         assert len(lines(tmp_path / "new" / "folder")) == 1, "written when append returns"
         journal.append("b")
     found = [json.loads(line) for line in lines(tmp_path / "new" / "folder")]
-    assert found == [{"event": "a", "text": "é\n", "number": 1}, {"event": "b"}]
+    first = {"event": "a", "text": "é\n", "number": 1, "schema": SCHEMA}
+    assert found == [first, {"event": "b"}]
+
+
+def test_each_process_says_by_which_schema_it_writes(tmp_path: Path) -> None:
+    # A newer one may go on where an older one stopped.
+    for _ in range(2):
+        with Journal(tmp_path) as journal:
+            journal.append("a")
+            journal.append("b")
+    assert [json.loads(line).get("schema") for line in lines(tmp_path)] == [1, None, 1, None]
 
 
 def test_a_cut_line_costs_that_line_alone(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text('{"event":"a"}\n{"event":"cut')
     with Journal(tmp_path) as journal:
         journal.append("b")
-    assert lines(tmp_path) == ['{"event":"a"}', '{"event":"cut', '{"event":"b"}']
+    assert lines(tmp_path) == ['{"event":"a"}', '{"event":"cut', '{"event":"b","schema":1}']
 
 
 def test_fresh_keeps_the_journal_before(tmp_path: Path) -> None:
@@ -42,7 +53,7 @@ def test_fresh_keeps_the_journal_before(tmp_path: Path) -> None:
         journal.append("old")
     with Journal(tmp_path, fresh=True) as journal:
         journal.append("new")
-    assert lines(tmp_path) == ['{"event":"new"}']
+    assert lines(tmp_path) == ['{"event":"new","schema":1}']
     assert "old" in (tmp_path / "journal.previous.jsonl").read_text()
 
 
@@ -174,4 +185,4 @@ def test_the_results_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "results").symlink_to(tmp_path / "disk")
     with Journal(tmp_path / "results") as journal:
         journal.append("a")
-    assert lines(tmp_path / "disk") == ['{"event":"a"}']
+    assert lines(tmp_path / "disk") == ['{"event":"a","schema":1}']

@@ -119,6 +119,20 @@ def test_a_file_for_which_there_is_no_memory(tmp_path, make_document, monkeypatc
         load(tmp_path)
 
 
+def test_a_journal_of_a_newer_harness_is_not_damaged(tmp_path, journal):
+    whole = journal.run().plan("a").finish("a").lines.splitlines()
+    newer = {"event": "cell-finished", "record": {"status": "of-tomorrow"}}
+    begun = {"event": "run-started", "matrix": "m", "schema": 2}
+    lines = [*whole, json.dumps(begun), json.dumps(newer)]
+    (tmp_path / JOURNAL).write_text("\n".join(lines))
+    said = (
+        rf"jsonl:{len(whole) + 1}: written with version 2 of the schema, and this harness reads "
+        "up to 1: update the harness"
+    )
+    with pytest.raises(FileFault, match=said):
+        load(tmp_path)
+
+
 def test_an_empty_journal_leaves_it_to_the_document(tmp_path, make_document, make_record):
     save(make_document(make_record("a", "fail")), tmp_path)
     (tmp_path / JOURNAL).write_text("")
