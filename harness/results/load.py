@@ -33,6 +33,10 @@ LONGEST: Final = 2**29
 _DECODE_FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
+class NoRun(FileFault):
+    """A journal that tells of no run: one ended before it had said what it runs."""
+
+
 def load(folder: Path) -> Results:
     """Return the results in ``folder``, which may also be a results document itself.
 
@@ -64,7 +68,7 @@ def load(folder: Path) -> Results:
         if fold.runs:
             return _checked(fold.results(), journal)
         if not _is_file(document):
-            raise FileFault(
+            raise NoRun(
                 str(journal),
                 "this journal tells of no run; start one with `harness run`",
                 line=broken,

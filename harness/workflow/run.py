@@ -33,7 +33,7 @@ from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
 from harness.registry import Registry
 from harness.resolve import Resolver
-from harness.results.load import load
+from harness.results.load import NoRun, load
 from harness.results.machine import this_machine
 from harness.results.save import save
 from harness.workflow.bridges import Named, bring_trees, tree_of
@@ -217,11 +217,16 @@ class _Run:
     def _known(self) -> dict[str, CellRecord]:
         """Return the results that there are already for what is asked now."""
         journal = self.settings.results / "journal.jsonl"
-        if self.settings.fresh or not journal.exists() or not journal.stat().st_size:
+        if not journal.exists() or not journal.stat().st_size:
+            return {}
+        # Also where nothing of it is asked for: what cannot be read now cannot be at the end.
+        try:
+            records = load(self.settings.results).cells
+        except NoRun:
             return {}
         return {
             record.id: record
-            for record in load(self.settings.results).cells
+            for record in (() if self.settings.fresh else records)
             if record.status is not Status.MISSING
             and record.key == self.keys.get(record.id)
             and record.id not in self.settings.anew

@@ -248,3 +248,26 @@ def test_a_link_in_the_place_of_the_merged_logs_is_refused(tmp_path: Path) -> No
     (tmp_path / "merged" / "cells").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileFault, match="merged/cells: is a link"):
         merge_folders([tmp_path / "out"], tmp_path / "merged")
+
+
+def test_a_journal_that_cannot_be_read_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    newer = '{"event":"run-started","matrix":"m","schema":99}\n'
+    (tmp_path / "out" / "journal.jsonl").write_text(newer)
+
+    def never(_order: Order) -> Answer:
+        raise AssertionError("its result would be lost")
+
+    with pytest.raises(FileFault, match="update the harness"):
+        run(plan("3.11"), tmp_path, never, fresh=True, partial=True)
+    assert (tmp_path / "out" / "journal.jsonl").read_text() == newer
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_run_that_was_killed_before_its_first_word_is_begun_again(
+    tmp_path: Path, fresh: bool
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "journal.jsonl").write_text('{"event":"run-sta')
+    results, _ = run(plan("3.11"), tmp_path, fresh=fresh, partial=True)
+    assert [one.status for one in results.cells] == [Status.PASS] * 2
