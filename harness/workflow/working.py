@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from harness.errors import MachineFault
 from harness.executors.base import Answer, Order, Watch
 from harness.model.cell import Cell, Plan
 from harness.model.document import Machine
-from harness.model.environment import Store
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.paths.base import IntegrationPath
@@ -76,26 +76,33 @@ def carry_out_elsewhere(order: Order, folder: Path, watch: Watch) -> Answer:
         )
     record = refused(cell, path)
     if record is None:
-        bench = _bench(order.run, order.cran)
-        watch.on_phase("provision")
-        prepared = bench.prepared(cell, path, watch.cancel)
-        # Whoever stopped the run wants no record of it.
-        record = (
-            CellRecord(id=cell.id, axes=cell.axes.as_dict(), status=Status.MISSING)
-            if prepared is None
-            else carry_out(order, prepared, folder, watch)
-        )
+        with _bench(order.run, order.cran) as bench:
+            watch.on_phase("provision")
+            prepared = bench.prepared(cell, path, watch.cancel)
+            # Whoever stopped the run wants no record of it.
+            record = (
+                CellRecord(id=cell.id, axes=cell.axes.as_dict(), status=Status.MISSING)
+                if prepared is None
+                else carry_out(order, prepared, folder, watch)
+            )
     return Answer(record=record, machine=_machine())
 
 
 class Bench:
     """Prepares single cells, each thing once, for several threads; what was made stays known."""
 
-    def __init__(self, store: Store, preparation: Preparation) -> None:
+    def __init__(self, store: FolderStore, preparation: Preparation) -> None:
         self._store = store
         self._preparation = preparation
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
+        self.cells = 0
+        """How many are at work with it now."""
+        self.idle_since = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of what was made: it may be pruned, or put right where it is damaged."""
+        self._store.close()
 
     def prepared(
         self, cell: Cell, path: IntegrationPath, cancel: threading.Event
@@ -124,24 +131,42 @@ class Bench:
 
 
 _KEPT = 4
-_BENCHES: OrderedDict[tuple[str, str | None], Bench] = OrderedDict()
+_IDLE_S = 600.0
+"""After so long without a cell, a run has ended for all that is known here."""
+_BENCHES: dict[tuple[str, str | None], Bench] = {}
 _GUARD = threading.Lock()
 
 
-def _bench(run: str, cran: str | None) -> Bench:
-    """Return what a run has made in this process; another run asks anew what can be had."""
+@contextmanager
+def _bench(run: str, cran: str | None) -> Iterator[Bench]:
+    """Give a cell what its run has made in this process; another run asks anew what can be had."""
     with _GUARD:
         bench = _BENCHES.get((run, cran))
         if bench is None:
+            _let_go()
             store = FolderStore(default_root())
             provisioner = Provisioner(store, cran=cran)
             resolver = Resolver(store, provisioner.sources)
             every = tuple(paths().values())
             bench = Bench(store, Preparation(provisioner, resolver, every, QuietDisplay()))
             _BENCHES[run, cran] = bench
-            while len(_BENCHES) > _KEPT:
-                _BENCHES.popitem(last=False)
-        return bench
+        bench.cells += 1
+    try:
+        yield bench
+    finally:
+        with _GUARD:
+            bench.cells -= 1
+            bench.idle_since = time.monotonic()
+
+
+def _let_go() -> None:
+    """Close what runs have made of which no cell has come for a while, and beyond a few."""
+    long_ago = time.monotonic() - _IDLE_S
+    idle = [name for name, bench in _BENCHES.items() if not bench.cells]
+    idle.sort(key=lambda name: _BENCHES[name].idle_since)
+    for name in idle:
+        if len(_BENCHES) >= _KEPT or _BENCHES[name].idle_since < long_ago:
+            _BENCHES.pop(name).close()
 
 
 @cache
