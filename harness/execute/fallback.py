@@ -1,7 +1,8 @@
 """A process tree held by a supervisor, for machines without namespaces.
 
 Every process is ended as surely as with bubblewrap, but the cell sees the machine's own
-file system, other processes and the network; the sandbox says so in the outcome.
+file system, other processes and the network; the sandbox says so in the outcome.  What it must
+not see, the caller's variables, is taken out of reach: see ``concealment`` and ``supervisor``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.execute import tree
+from harness.execute.concealment import conceal
 from harness.execute.enclosure import PATIENCE_S, Ending
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class SupervisedEnclosure:
     """
 
     def __init__(self, job: Job, env: dict[str, str]) -> None:
+        conceal()
         self._job = job
         self._said: dict[str, Any] = {}
         self._unread = b""

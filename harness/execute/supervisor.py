@@ -7,6 +7,10 @@ command in a session of its own, and writes to descriptor ``STATUS`` one object 
 ``{"leftovers": ...}``.  It becomes the parent of every process whose own parent ends, so
 that a daemon cannot get away; when the command has ended, when it is told to with SIGTERM,
 or when the harness (``PARENT``) is gone, it ends all of them.
+
+The command cannot look into a process that is not of its own tree, as far as the kernel can keep
+it from that: the environment of what its user runs besides is none of its business.  Of a user who
+is not root, that takes Landlock.
 """
 
 from __future__ import annotations
@@ -24,6 +28,21 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LEAVE_TAKING_S = 0.3
 _KILLING_S = 5.0
 _SPAWNED_AT = "HARNESS_SPAWNED_AT"
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITIES = (19, 21, 38, 8)
+"""SYS_PTRACE, SYS_ADMIN, PERFMON, and SETPCAP, which is needed to drop them and so comes last.
+
+Root that has fewer of them than another process of root may not look into it.
+"""
+_CAPABILITY_VERSION = 0x20080522
+# Numbers that system calls have on every architecture.
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
+_LANDLOCK_ASK_VERSION = 1
+_LANDLOCK_PATH_BENEATH = 1
+_LANDLOCK_REFER = 1 << 13
+_LANDLOCK_SINCE = 2
+"""Before that (Linux 5.19), Landlock forbids to move a file to another folder."""
 
 
 def main(request: int, status: int, parent: int) -> int:
@@ -76,6 +95,7 @@ def _start(job: dict[str, object], libc: ctypes.CDLL) -> int | str:
                 ) as score,
             ):
                 score.write("1000")
+            _look_away(libc)
             os.chdir(str(job["cwd"]))
             os.execvpe(argv[0], argv, env)  # noqa: S606
         except OSError as error:
@@ -90,6 +110,70 @@ def _start(job: dict[str, object], libc: ctypes.CDLL) -> int | str:
         os.waitpid(pid, 0)
         return reason
     return pid
+
+
+def _look_away(libc: ctypes.CDLL) -> None:
+    """Keep this process, and all that it starts, from looking into processes of others."""
+    _drop_capabilities(libc)
+    # Without it only root may restrict itself; cells in namespaces have no setuid programs either.
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
+        _restrict(libc)
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Give up what lets root look into everything; of other users nothing is taken."""
+
+    class Header(ctypes.Structure):
+        _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+    for capability in _CAPABILITIES:
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = Header(_CAPABILITY_VERSION, 0)
+    # Effective, permitted and inheritable ones: 32 of each, and then the others.
+    sets = (ctypes.c_uint32 * 6)()
+    if libc.capget(ctypes.byref(header), sets) != 0:
+        return
+    for capability in _CAPABILITIES:
+        for kind in range(3):
+            sets[capability // 32 * 3 + kind] &= ~(1 << capability % 32)
+    libc.capset(ctypes.byref(header), sets)
+
+
+def _restrict(libc: ctypes.CDLL) -> None:
+    """Enter a Landlock domain, from which no process outside of it can be looked into.
+
+    It restricts nothing else: the one right to files that a domain takes without being told is
+    given for all of them.
+    """
+
+    class Ruleset(ctypes.Structure):
+        _fields_ = (("handled", ctypes.c_uint64),)
+
+    class Beneath(ctypes.Structure):
+        _pack_ = 1
+        _fields_ = (("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32))
+
+    def call(*arguments: object) -> int:
+        whole = (ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)
+        return int(libc.syscall(*whole))
+
+    if call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_ASK_VERSION) < _LANDLOCK_SINCE:
+        return
+    ruleset = Ruleset(_LANDLOCK_REFER)
+    rules = call(_LANDLOCK_CREATE_RULESET, ctypes.byref(ruleset), ctypes.sizeof(ruleset), 0)
+    if rules < 0:
+        return
+    try:
+        folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
+        try:
+            rule = ctypes.byref(Beneath(_LANDLOCK_REFER, folder))
+            added = call(_LANDLOCK_ADD_RULE, rules, _LANDLOCK_PATH_BENEATH, rule, 0)
+        finally:
+            os.close(folder)
+        if added == 0:
+            call(_LANDLOCK_RESTRICT_SELF, rules, 0)
+    finally:
+        os.close(rules)
 
 
 def _wait(command: int) -> int | None:

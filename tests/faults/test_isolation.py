@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 from harness.execute.isolation import Isolation
 from harness.model.job import Bind, End
 
-from .conftest import Cell
+from .conftest import PYTHON, Cell
 
 pytestmark = pytest.mark.faults
 
@@ -234,6 +237,75 @@ def test_ordinary_user(apart: Cell, tmp_path: Path) -> None:
         assert (folder / "new").exists()
     finally:
         subprocess.run(["rm", "-r", str(folder)], check=True)
+
+
+_LOOKS_UP = """
+import os
+pid, looked, saw = os.getppid(), 0, 0
+while pid > 1:
+    looked += 1
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            saw += b"SECRET_TOKEN" in stream.read()
+    except PermissionError:
+        pass
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        pid = int(stream.read().rpartition(b") ")[2].split()[1])
+os.makedirs("one"); os.makedirs("two")
+with open("one/file", "w") as stream:
+    stream.write("moved")
+os.rename("one/file", "two/file")
+print(looked, saw, os.environ.get("SECRET_TOKEN"), open("two/file").read())
+"""
+_RUNS_A_CELL = """
+import ctypes, os, sys
+from pathlib import Path
+from harness.execute.isolation import Isolation
+from harness.execute.sandbox import run
+from harness.model.cell import Limits
+from harness.model.job import Job
+if int(sys.argv[2]) != os.getuid():
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[2])] * 3)
+    os.setresuid(*[int(sys.argv[2])] * 3)
+    sys.executable = sys.argv[3]  # this one may lie in root's home
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as of a process that was its user's from its start
+# What stays behind stands for the shell from which a user starts the harness.
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+folder = Path(sys.argv[1])
+job = Job(argv=(sys.argv[3], "-I", "-c", sys.argv[4]), env={}, cwd=folder, root=None, binds=(),
+          events=folder / "events", stdout=folder / "stdout", stderr=folder / "stderr",
+          limits=Limits(phase_s=20))
+outcome = run(job, isolation=Isolation(None, "forced by the test"))
+assert os.environ["SECRET_TOKEN"] == "hunter2"
+print(outcome.exit_code if outcome.exit_code is not None else outcome)
+"""
+
+
+@pytest.mark.parametrize("user", [os.getuid(), 65534])
+def test_variables_of_the_caller_are_out_of_sight_without_namespaces(user: int) -> None:
+    if user != os.getuid() and os.getuid() != 0:
+        pytest.skip("only root becomes somebody else")
+    if user != 0 and ctypes.CDLL(None).syscall(444, None, 0, 1) < 2:
+        pytest.skip("this kernel has no Landlock, or one before that of Linux 5.19")
+    folder = Path(tempfile.mkdtemp())
+    os.chown(folder, user, -1)
+    command = [sys.executable, "-c", _RUNS_A_CELL, str(folder), str(user), PYTHON, _LOOKS_UP]
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "SECRET_TOKEN": "hunter2"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "0\n", done.stderr + (folder / "stderr").read_text()
+        looked, saw, own, moved = (folder / "stdout").read_text().split()
+        assert int(looked) >= 3
+        assert (saw, own, moved) == ("0", "None", "moved")
+    finally:
+        shutil.rmtree(folder)
 
 
 def _reaches_the_machine(cell: Cell, *, network: bool) -> bool:
