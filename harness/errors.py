@@ -7,7 +7,9 @@ else: a traceback is always a defect of the harness.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+from typing import Final
 
 
 class ExitCode(IntEnum):
@@ -100,3 +102,29 @@ class BuildFailure(HarnessError):
         self.detail = detail
         self.log = log
         super().__init__(message)
+
+
+_DISK: Final = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "no more may be written here by this user (a quota); free some space",
+    errno.EROFS: "this disk can be read only; have it mounted for writing",
+    errno.EIO: "this disk does not work (input/output error); have it mended",
+    errno.ESTALE: "this network drive has lost its server's files; have it mounted anew",
+}
+"""What is wrong with a disk, whatever was to be written, and the first half of what to do."""
+
+
+def disk_fault(error: OSError, place: str, instead: str) -> MachineFault | None:
+    """Return the sentence for an error that is a disk's and no defect; ``None`` for another.
+
+    Parameters
+    ----------
+    place
+        Where it was, if the error does not name the file.
+    instead
+        The second half of what to do: ``and run the same command again``.
+    """
+    what = _DISK.get(error.errno or 0)
+    if what is None:
+        return None
+    return MachineFault(f"{error.filename or place}: {what}{instead}")

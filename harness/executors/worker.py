@@ -14,13 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, disk_fault
 from harness.executors.base import Order, Perform, Watch
 from harness.executors.files import pack
 from harness.model.document import Machine
 from harness.model.record import CellRecord
 
 _LOOK_S: Final = 0.5
+_ELSEWHERE: Final = ", or start the worker with another --local-directory"
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +99,17 @@ def carry_out(perform: Perform, order: bytes, folder: Path, watch: Watch) -> byt
         )
     except HarnessError as error:
         return msgspec.json.encode(Parcel(fault=_text(str(error))))
+    except OSError as error:
+        # Whoever fails at once is asked most: a disk that fails must not pass for the cell's fault.
+        fault = disk_fault(error, str(folder), _ELSEWHERE)
+        said = _defect(error) if fault is None else Parcel(fault=_text(str(fault)))
+        return msgspec.json.encode(said)
     except Exception as error:  # noqa: BLE001 - told as what it is where the run was started
-        return msgspec.json.encode(Parcel(defect=_text(f"{type(error).__name__}: {error}")))
+        return msgspec.json.encode(_defect(error))
+
+
+def _defect(error: Exception) -> Parcel:
+    return Parcel(defect=_text(f"{type(error).__name__}: {error}"))
 
 
 def _text(said: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -693,6 +695,61 @@ def test_a_worker_tells_what_its_machine_lacks(tmp_path: Path) -> None:
         raise MachineFault("no bubblewrap here")
 
     assert done(perform, tmp_path) == Parcel(fault="no bubblewrap here")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_fails_is_the_worker_s_fault_and_no_defect(tmp_path: Path, number: int) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        raise OSError(number, os.strerror(number))
+
+    sent = done(perform, tmp_path)
+    assert not sent.defect
+    assert sent.fault.startswith(f"{tmp_path}: ")
+    assert sent.fault.endswith(", or start the worker with another --local-directory")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root alone")
+def test_a_disk_that_fills_while_a_cell_is_prepared_is_the_worker_s_fault(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    mounted = subprocess.run(mount, check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr!r}")
+
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        folder.mkdir()
+        (folder / "requirements.lock").write_bytes(b"x" * 100_000)
+        return Answer(record=passed(order.cell))
+
+    try:
+        assert done(perform, disk / "cell").fault.startswith(
+            f"{disk}/cell: the disk is full; free some space"
+        )
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_cells_keep_away_from_a_worker_whose_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perform(order: Order, folder: Path, watch: Watch) -> Answer:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        one = next(one for one in client.submitted if one["key"] == key)
+        worker = next(iter(sorted(one["workers"] or client.stated)))
+        client.start(key, worker)
+        encoded, folder = one["arguments"][1], tmp_path / "worker"
+        bad = carry_out(perform, encoded, folder, Watch(cancel=threading.Event()))
+        future.end(bad if worker == "tcp://w1" else parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    executor = setting.executor()
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+    assert setting.asked == [None, ("tcp://w2",), ("tcp://w2",)]
 
 
 def test_a_worker_without_room_to_begin_tells_that(
