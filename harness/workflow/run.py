@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 import psutil
 
 from harness import __version__
-from harness.errors import ExitCode, HarnessError, UsageError
+from harness.errors import ExitCode, HarnessError, UsageError, disk_fault
 from harness.executors.address import LOCAL, read_executor
 from harness.executors.base import Answer, Executor, Order, Watch, need
 from harness.executors.local import LocalExecutor
@@ -52,6 +53,7 @@ from harness.workflow.versions import Versions
 from harness.workflow.working import carry_out, carry_out_elsewhere
 
 _NOTE_WIDTH = 300
+_GO_ON = " and run the same command again, which goes on where this run stopped"
 PREPARING = 3
 """Things that are made at once, beside the cells: an R mostly waits for the network."""
 
@@ -137,9 +139,14 @@ def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop
         run = _Run(plan, settings, journal, display, workshop)
         try:
             run.execute()
-        finally:
+        except BaseException:
             display.finished()
-            save(load(settings.results), settings.results)
+            # What ended the run is what to tell, also where its disk takes no results either.
+            with suppress(HarnessError):
+                save(load(settings.results), settings.results)
+            raise
+        display.finished()
+        save(load(settings.results), settings.results)
 
 
 def exit_code_of(plan: Plan, folder: Path) -> ExitCode:
@@ -382,6 +389,10 @@ class _Run:
             # The disk is full, or the like: no other cell would fare better.
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the others
+            if isinstance(error, OSError) and (
+                fault := disk_fault(error, str(self.settings.results), _GO_ON)
+            ):
+                raise fault from None
             record = _defect(cell, error)
         if self.cancel.is_set() and record.status is Status.MISSING:
             return

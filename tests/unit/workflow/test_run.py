@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,10 @@ from harness.workflow.display import QuietDisplay
 from harness.workflow.merging import merge_folders
 from harness.workflow.run import Settings, Workshop, execute, exit_code_of, run_plan
 
+FULL = (
+    ": the disk is full; free some space and run the same command again, which goes on where this "
+    "run stopped"
+)
 FAR = Machine(os="Debian GNU/Linux 13", cores=64)
 
 
@@ -137,6 +145,43 @@ def test_a_defect_is_one_cell_s_and_a_fault_ends_the_run(tmp_path: Path) -> None
         run(plan("3.12"), tmp_path / "other", fault)
     kept = json.loads((tmp_path / "other" / "out" / "results.json").read_text())
     assert {cell["status"] for cell in kept["cells"]} == {"missing"}
+
+
+def test_a_disk_that_fails_ends_the_run_and_is_no_cell_s(tmp_path: Path) -> None:
+    def full(order: Order) -> Answer:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(MachineFault) as told:
+        run(plan("3.11"), tmp_path, full)
+    assert str(told.value) == f"{tmp_path}/out{FULL}"
+    assert "cell-finished" not in (tmp_path / "out" / "journal.jsonl").read_text()
+    results, _ = run(plan("3.11"), tmp_path)
+    assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root alone")
+def test_a_results_disk_that_is_full_is_told_by_what_found_it(tmp_path: Path) -> None:
+    """And not by the results document, which has no room then either."""
+    out = tmp_path / "out"
+    out.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", out]
+    mounted = subprocess.run(mount, check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr!r}")
+
+    def filling(order: Order) -> Answer:
+        with (out / "filler").open("ab", buffering=0) as filler, suppress(OSError):
+            while True:
+                filler.write(b"x" * 4096)
+        (out / "request.json").write_text("no room")
+        return passing(order)
+
+    try:
+        with pytest.raises(MachineFault) as told:
+            run(plan("3.11"), tmp_path, filling)
+        assert str(told.value) == f"{out}{FULL}"
+    finally:
+        subprocess.run(["umount", "-l", out], check=True)
 
 
 def test_a_gpu_that_is_not_here_may_be_elsewhere(
