@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import shutil
 import threading
 import time
 import uuid
@@ -30,7 +29,7 @@ import msgspec
 from harness import __version__
 from harness.errors import MachineFault
 from harness.executors.base import Answer, Order, Perform, Watch
-from harness.executors.files import unpack
+from harness.executors.files import remove, unpack
 from harness.executors.worker import PARCELS, Parcel, version_here, work
 from harness.model.cell import Cell
 from harness.model.record import CellRecord
@@ -211,7 +210,7 @@ class DaskExecutor:
         with self._guard:
             # Somebody has freed its disk, or only one cell was too much for it.
             self._faulted.discard(turn.worker)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         unpack(parcel.files, folder)
         record = parcel.record
         if lost:

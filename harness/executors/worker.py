@@ -5,7 +5,6 @@ Whatever becomes of an order goes back in a parcel: an exception would look like
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 from harness import __version__
 from harness.errors import HarnessError, disk_fault
 from harness.executors.base import Order, Perform, Watch
-from harness.executors.files import pack
+from harness.executors.files import pack, remove
 from harness.model.document import Machine
 from harness.model.record import CellRecord
 
@@ -83,7 +82,7 @@ def work(perform: Perform, order: bytes, topic: str) -> bytes:
     finally:
         ended.set()
         watcher.join()
-        shutil.rmtree(place, ignore_errors=True)
+        remove(place)
 
 
 def carry_out(perform: Perform, order: bytes, folder: Path, watch: Watch) -> bytes:

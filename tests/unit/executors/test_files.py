@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.errors import MachineFault
 from harness.executors import files
-from harness.executors.files import pack, unpack
+from harness.executors.files import pack, remove, unpack
 
 
 def test_what_is_packed_comes_out_as_it_was(tmp_path: Path) -> None:
@@ -167,3 +167,108 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "cell").write_text("a file in its place")
     with pytest.raises(MachineFault, match="cannot be written"):
         unpack({"stdout": b"x"}, tmp_path / "cell")
+
+
+def test_a_note_takes_the_place_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGEST", 30)
+    (tmp_path / "one" / "x.left-out").mkdir(parents=True)
+    (tmp_path / "one" / "x.left-out" / "file").write_bytes(b"1")
+    for name, content in (("x", b"x" * 31), ("y", b"y" * 31), ("y.left-out", b"own")):
+        (tmp_path / "one" / name).write_bytes(content)
+    packed = pack(tmp_path / "one")
+    assert packed == {
+        "x.left-out-2": b"31 bytes, left on the worker\n",
+        "y.left-out": b"own",
+        "y.left-out-2": b"31 bytes, left on the worker\n",
+        "x.left-out/file": b"1",
+    }
+    unpack(packed, tmp_path / "two")
+    assert pack(tmp_path / "two") == packed
+
+
+def test_a_file_that_cannot_lie_here_costs_only_itself(tmp_path: Path) -> None:
+    long = "/".join(["d" * 200] * 21) + "/file"
+    unpack({"a": b"1", "a/below": b"2", long: b"3", "b": b"4", "n" * 300: b"5"}, tmp_path / "cell")
+    assert (tmp_path / "cell" / "a").read_bytes() == b"1"
+    assert (tmp_path / "cell" / "b").read_bytes() == b"4"
+    told = (tmp_path / "cell" / "files.left-out").read_text().splitlines()
+    assert [line.partition(":")[0] for line in told] == ["'a/below'", f"'{long}'", f"'{'n' * 300}'"]
+    assert "cannot be written here (File name too long)" in told[1]
+
+
+def test_what_was_left_on_the_worker_and_here_is_told_in_two_notes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    monkeypatch.setattr(files, "MOST", 2)
+    for name in "abc":
+        (tmp_path / "one" / name).write_text(name)
+    packed = pack(tmp_path / "one")
+    rest = b"all but 2 files, left on the worker\n"
+    assert (len(packed), packed["files.left-out"]) == (3, rest)
+    unpack({**packed, "n" * 300: b"x"}, tmp_path / "two")
+    assert (tmp_path / "two" / "files.left-out").read_bytes() == rest
+    assert (tmp_path / "two" / "files.left-out-2").exists()
+
+
+def test_a_full_disk_ends_the_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MachineFault, match=r"stdout: cannot be written \(No space left"):
+        unpack({"stdout": b"x"}, tmp_path / "cell")
+
+
+def test_all_files_together_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "TOTAL", 10)
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "file").write_bytes(b"z" * 4)
+    for name, size in (("a", 6), ("b", 6), ("c", 4)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    packed = pack(tmp_path)
+    assert list(packed) == ["a", "b.left-out", "c", "deeper/file.left-out"]
+    assert packed["b.left-out"] == (
+        b"6 bytes, and 10 is what the files of a cell may have together, left on the worker\n"
+    )
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A folder of more levels than Python calls functions in each other."""
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("a", dir_fd=place)
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=place))
+        below = os.open("a", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    return folder
+
+
+def test_a_folder_without_end_leaves_a_note(tmp_path: Path, deep: Path) -> None:
+    packed = pack(deep)
+    note = "/".join("a" * files.DEEPEST) + ".left-out"
+    assert packed[note] == b"a folder below 49 others, left on the worker\n"
+    assert len(packed) == files.DEEPEST + 1
+    unpack(packed, tmp_path / "two")
+    assert (tmp_path / "two" / note).exists()
+
+
+def test_a_folder_without_end_is_removed(tmp_path: Path, deep: Path) -> None:
+    (deep / "shut").mkdir()
+    (deep / "shut" / "file").write_text("x")
+    (deep / "shut").chmod(0)
+    (tmp_path / "kept").mkdir()
+    (deep / "link").symlink_to(tmp_path / "kept")
+    remove(deep)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    remove(deep)
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    remove(tmp_path / "link")
+    assert (tmp_path / "kept").is_dir()
