@@ -237,7 +237,7 @@ def _run_variant(
 
 
 def _emptied(folder: Path) -> None:
-    """Remove what a cell left, which may have closed folders behind it."""
+    """Remove what a cell left, which may have closed folders behind it, or very deep ones."""
     with suppress(OSError):
         remove_tree(folder)
 

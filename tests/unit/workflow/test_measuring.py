@@ -1,14 +1,16 @@
-"""What only the harness sees of a process: when it ended."""
+"""What only the harness sees of a cell: when its process ended, and what it left behind."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.model.job import End, Outcome
 from harness.probes.base import stages_of
-from harness.workflow.measuring import with_teardown
+from harness.workflow.measuring import _emptied, with_teardown
 
 
 def outcome(end: End = End.EXITED, ended_at: float = 103.5) -> Outcome:
@@ -55,3 +57,18 @@ def test_a_driver_that_does_not_say_when_has_none(at):
 
 def test_a_clock_that_was_set_back_gives_no_time_below_zero():
     assert teardown(phases(("teardown", 200.0))) == [0.0]
+
+
+def test_folders_without_end_are_removed_like_any_others(tmp_path: Path) -> None:
+    """Of a cell that leaves them nothing else is wrong."""
+    work = tmp_path / "work"
+    work.mkdir()
+    place = os.open(work, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("a", dir_fd=place)
+        below = os.open("a", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    _emptied(work)
+    assert not work.exists()
