@@ -29,8 +29,9 @@ import msgspec
 from harness import __version__
 from harness.errors import MachineFault
 from harness.executors.base import Answer, Order, Perform, Watch
-from harness.executors.files import remove, unpack
+from harness.executors.files import unpack
 from harness.executors.worker import PARCELS, Parcel, version_here, work
+from harness.folders import remove_tree
 from harness.model.cell import Cell
 from harness.model.record import CellRecord
 from harness.model.status import Status
@@ -210,7 +211,8 @@ class DaskExecutor:
         with self._guard:
             # Somebody has freed its disk, or only one cell was too much for it.
             self._faulted.discard(turn.worker)
-        remove(folder)
+        with suppress(OSError):
+            remove_tree(folder)
         unpack(parcel.files, folder)
         record = parcel.record
         if lost:

@@ -8,12 +8,9 @@ affair: a file that cannot travel costs no measurement.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import uuid
 from collections import deque
 from collections.abc import Container, Mapping
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -199,42 +196,3 @@ def _unwritable(place: Path, error: OSError) -> MachineFault:
         f"{place}: cannot be written ({error.strerror or error}); free space or name another "
         "folder with --results"
     )
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, or what can be removed of it, however deep it is.
-
-    What calls itself for each level, or opens a file for each, gives up after a thousand of them.
-    """
-    if folder.is_symlink():
-        return
-    with suppress(OSError):
-        folder.chmod(stat.S_IRWXU)
-        while _brought_up(folder):
-            pass
-    with suppress(RecursionError):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _brought_up(folder: Path) -> bool:
-    """Remove what lies in a folder, and bring up what lies in its folders; tell if that is some."""
-    brought = False
-    for path in _emptied(folder):
-        for below in _emptied(path):
-            # To be moved it must be open, too.
-            below.rename(folder / uuid.uuid4().hex)
-            brought = True
-        path.rmdir()
-    return brought
-
-
-def _emptied(folder: Path) -> list[Path]:
-    """Remove the files of a folder; return the folders in it, which are opened."""
-    with os.scandir(folder) as entries:
-        found = [(Path(entry), entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for path, is_folder in found:
-        if is_folder:
-            path.chmod(stat.S_IRWXU)
-        else:
-            path.unlink()
-    return [path for path, is_folder in found if is_folder]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ import msgspec
 from harness import __version__
 from harness.errors import HarnessError, disk_fault
 from harness.executors.base import Order, Perform, Watch
-from harness.executors.files import pack, remove
+from harness.executors.files import pack
+from harness.folders import remove_tree
 from harness.model.document import Machine
 from harness.model.record import CellRecord
 
@@ -82,7 +84,8 @@ def work(perform: Perform, order: bytes, topic: str) -> bytes:
     finally:
         ended.set()
         watcher.join()
-        remove(place)
+        with suppress(OSError):
+            remove_tree(place)
 
 
 def carry_out(perform: Perform, order: bytes, folder: Path, watch: Watch) -> bytes:
