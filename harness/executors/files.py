@@ -150,6 +150,8 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> None:
         A name leads out of the folder, or the folder or its disk cannot be written.
     """
     left_out: list[str] = []
+    if not files:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

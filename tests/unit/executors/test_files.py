@@ -165,6 +165,11 @@ def test_whatever_the_name_nothing_is_written_outside(
     assert [path.name for path in base.iterdir()] in ([], ["cell"])
 
 
+def test_where_nothing_comes_nothing_is_made(tmp_path: Path) -> None:
+    unpack({}, tmp_path / "cell")
+    assert not (tmp_path / "cell").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "cell").write_text("a file in its place")
     with pytest.raises(MachineFault, match="cannot be written"):
