@@ -458,7 +458,8 @@ def _make_root(root: Path) -> None:
         if any(children):
             # Somebody's own folder may be named: it is not to be left out of their backups.
             return
-    with suppress(FileExistsError), (root / TAG).open("x", encoding="ascii") as tag:
+    # Where it cannot be written, whoever wants to build something is told so.
+    with suppress(OSError), (root / TAG).open("x", encoding="ascii") as tag:
         tag.write(_TAG_TEXT)
 
 
@@ -475,7 +476,8 @@ def _children(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as children:
             names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
+        # Another's, or pruned by another run just now.
         return []
     return [folder / name for name in sorted(names)]
 

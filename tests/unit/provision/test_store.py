@@ -513,3 +513,13 @@ def test_a_link_in_the_place_of_an_entry_gives_way_to_it(tmp_path: Path) -> None
     folder = FolderStore(tmp_path / "store").ensure("thing", "key", fill())
     assert not folder.is_symlink()
     assert [path.name for path in elsewhere.iterdir()] == [MARKER]
+
+
+def test_a_root_that_can_only_be_read_can_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_args: object, **_named: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert FolderStore(tmp_path).entries() == ()
