@@ -125,10 +125,8 @@ def run_plan(plan: Plan, settings: Settings) -> int:
     return exit_code_of(plan, settings.results)
 
 
-_NOTHING_KNOWN = frozenset(
-    {Status.MISSING, Status.UNAVAILABLE, Status.SKIPPED, Status.UNSATISFIABLE}
-)
-"""How a cell ended of which nothing was measured."""
+_NOTHING_KNOWN = frozenset({Status.MISSING, Status.UNAVAILABLE, Status.SKIPPED})
+"""How a cell ended of which nothing is known; that none can exist is known."""
 
 
 def execute(plan: Plan, settings: Settings, display: Display, workshop: Workshop) -> None:

@@ -204,8 +204,10 @@ def test_a_cuda_cell_waits_for_a_worker_with_a_gpu(own: Cluster, tmp_path: Path)
     time.sleep(1)
     assert run.poll() is None, "it waits"
     own.worker("--resources", "GPU=1")
-    assert run.wait(timeout=120) == 0
+    code = run.wait(timeout=120)
     (cell,) = document(tmp_path / "out")["cells"]
+    # Where there is none, the whole run has measured nothing.
+    assert code == (0 if cell["status"] == "pass" else 3)
     # The worker says that it has one; whether it has is for the cell to find out.
     assert cell["status"] in {"pass", "unavailable"}
     assert cell["status"] == "pass" or "this machine has no NVIDIA device" in cell["message"]
@@ -229,7 +231,9 @@ def test_memory_of_machines_without_a_gpu_keeps_no_cuda_cell_waiting(
     own.worker("--resources", "GPU=1")
     (tmp_path / "m.yaml").write_text(SLOW.replace("axes:", 'axes:\n  cuda: ["12"]'))
     run = start(own, tmp_path, "--no-remedies")
-    assert run.wait(timeout=120) == 0
+    code = run.wait(timeout=120)
+    statuses = {cell["status"] for cell in document(tmp_path / "out")["cells"]}
+    assert code == (0 if "pass" in statuses else 3)
     assert "wait until one comes" not in (tmp_path / "stderr").read_text()
 
 

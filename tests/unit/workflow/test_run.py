@@ -262,7 +262,8 @@ def test_an_executor_that_is_none_costs_no_result(tmp_path: Path) -> None:
         (Status.FAIL, Status.FAIL, 0),
         (Status.PASS, Status.MISSING, 3),
         (Status.UNAVAILABLE, Status.UNAVAILABLE, 3),
-        (Status.UNSATISFIABLE, Status.SKIPPED, 3),
+        (Status.UNAVAILABLE, Status.SKIPPED, 3),
+        (Status.UNAVAILABLE, Status.UNSATISFIABLE, 0),
     ],
 )
 def test_a_run_that_measured_nothing_is_not_green(
