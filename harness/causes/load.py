@@ -25,6 +25,8 @@ from harness.model.status import Phase
 
 FOLDER: Final = Path(__file__).parent
 _ID: Final = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9_]+)*")
+_PART_OF_A_LINE: Final = re.compile(r"\[\^\\n\]\*\\n\?\)[*+{]")
+"""``([^\\n]*\\n?){0,6}``: a repeated group that may end anywhere in a line."""
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Kind = TypeVar("Kind")
@@ -286,6 +288,9 @@ def _fault_of_pattern(pattern: str) -> str | None:
         compiled = compile_pattern(pattern)
     except re.error as error:
         return f"'{pattern}' is no regular expression: {error}"
+    if _PART_OF_A_LINE.search(pattern):
+        # A line of a thousand letters has more ways to be divided than there is time to try.
+        return f"'{pattern}' repeats what fits any part of a line; write '(\\n[^\\n]*)*'"
     if compiled.search("") is not None:
         return f"'{pattern}' is found in an empty log; ask for more"
     quote = next((letter for letter in pattern if letter in OTHER_QUOTES), None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from harness.causes import Evidence, diagnose
 from harness.errors import FileFault
 from harness.probes.convert.fixtures import load_fixtures
 
@@ -28,3 +30,11 @@ def test_a_version_of_thousands_of_digits(fuzz: ModuleType, tmp_path: Path) -> N
     for number in range(8 * fuzz._HANDED_ON):
         # One in so many goes through every report.
         fuzz._results("results.json", text + b" " * number, tmp_path)
+
+
+def test_a_long_line_behind_a_crash_takes_no_time() -> None:
+    """What a crash prints behind it was divided into six parts in every way that there is."""
+    log = "All 12 checks passed, results written to out.csv\nmunmap_chunk(): invalid pointer\n"
+    began = time.process_time()
+    diagnose(Evidence(text=f"{log}{'}' * 2000}\n}}x\nTraceback\n"))
+    assert time.process_time() - began < 5

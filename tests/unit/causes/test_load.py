@@ -66,6 +66,7 @@ def test_reads_what_is_written(tmp_path: Path) -> None:
         ("is broken", "is (broken", 11, "no regular expression"),
         ("is broken", 'is "broken"', 11, "every quote character"),
         ("(?P<what>\\w+) is broken", "x?", 11, "empty log"),
+        ("is broken", "is broken(?:[^\\n]*\\n?){0,6}", 11, "any part of a line"),
         ("is broken", "is broken #15", 11, "'#15' is lost; write '\\s#', or the pattern on the"),
         ("      - text:\n", "      - all: [x # y\n          ]\n        text:\n", 10, "# y' is"),
         (f"      - text:\n{PATTERN}", "      - unless: [x]\n", 10, "neither"),
