@@ -28,6 +28,11 @@ def another_interpreter(bench: Bench, situation: Situation) -> Situation:
     return replace(situation, env=env, files=files, binds=(*situation.binds, *good.binds))
 
 
+def folder_of_an_environment(bench: Bench) -> Situation:
+    environment = bench.environment("3.11", "numpy<2")
+    return named(str(environment.executable.parent.parent), binds=environment.binds)
+
+
 def two_pythons(bench: Bench) -> Situation:
     first, second = bench.environment("3.11", "numpy<2"), bench.python("3.10")
     env = {"ONE": str(first.executable), "OTHER": str(second.executable)}
@@ -101,6 +106,13 @@ CASES = (
         mend=another_interpreter,
         layer="discovery",
         quick=True,
+    ),
+    Case(
+        cause="reticulate-python-nonexistent",
+        made="RETICULATE_PYTHON names the folder of an environment",
+        make=folder_of_an_environment,
+        remedy="name-what-is-inside",
+        layer="python",
     ),
     Case(
         cause="reticulate-python-not-a-python",
