@@ -74,10 +74,10 @@ def free_threaded(bench: Bench) -> Situation:
 CASES = (
     Case(
         cause="r-not-found",
-        made="an Rscript that is not there is named",
-        make=lambda bench: replace(numpy(bench), arguments=("--r", "/nonexistent/Rscript")),
+        made="no folder on PATH, and no usual place, has an Rscript",
+        make=lambda bench: replace(numpy(bench), without={"/usr/bin": "Rscript"}),
         remedy="name-R",
-        mend=changed(arguments=("--r", "/usr/bin/Rscript")),
+        mend=changed(arguments=("--r", "/usr/lib/R/bin/Rscript")),
         layer="r",
         quick=True,
     ),
