@@ -64,17 +64,13 @@ def run(arguments: list[str] | None = None) -> int:
         # Of a file whose name is known the verbs themselves tell; this is the output's own.
         if error.errno not in _FULL:
             raise
-        _say_nothing_more()
-        reason = (error.strerror or str(error)).lower()
-        click.echo(f"harness: the output cannot be written: {reason}", err=True)
+        _tell_of_the_output(error)
         return int(ExitCode.MACHINE)
     return int(code or 0) if _flushed() else int(ExitCode.MACHINE)
 
 
 def _flushed() -> bool:
     """Write out what is still buffered; where that fails, say so instead of Python at its end."""
-    import click
-
     if sys.stdout is None:
         return True
     try:
@@ -82,11 +78,17 @@ def _flushed() -> bool:
     except BrokenPipeError:
         _say_nothing_more()
     except OSError as error:
-        _say_nothing_more()
-        reason = (error.strerror or str(error)).lower()
-        click.echo(f"harness: the output cannot be written: {reason}", err=True)
+        _tell_of_the_output(error)
         return False
     return True
+
+
+def _tell_of_the_output(error: OSError) -> None:
+    import click
+
+    _say_nothing_more()
+    reason = (error.strerror or str(error)).lower()
+    click.echo(f"harness: the output cannot be written: {reason}", err=True)
 
 
 def _say_nothing_more() -> None:

@@ -246,8 +246,7 @@ def _sayer(pair: Pair) -> Callable[..., Finding]:
 
 def _broken_probes(was: CellRecord | None, record: CellRecord) -> list[str]:
     """Return the probes that passed and do no longer, each with its message."""
-    probes = () if was is None else was.probes
-    before = {(one.name, one.variant, one.cold): one.status for one in probes}
+    before = {} if was is None else _ends_of(was)
     return [
         f"probe {one.name}: {head_of(one.message or one.status.value)}"
         for one in record.probes
@@ -255,9 +254,14 @@ def _broken_probes(was: CellRecord | None, record: CellRecord) -> list[str]:
     ]
 
 
+def _ends_of(record: CellRecord) -> dict[tuple[str, str | None, bool], Status]:
+    """Return how each probe of a cell ended."""
+    return {(one.name, one.variant, one.cold): one.status for one in record.probes}
+
+
 def _refused_probes(was: CellRecord, record: CellRecord) -> list[str]:
     """Return the probes that passed and that the path now says it cannot do."""
-    before = {(one.name, one.variant, one.cold): one.status for one in was.probes}
+    before = _ends_of(was)
     return [
         f"probe {one.name}: pass -> unsupported"
         for one in record.probes
