@@ -96,8 +96,8 @@ def test_pyrserve_fails_on_a_numpy_of_today(run):
 class Altered(Rpc):
     """The path with one field of the request changed, behind the harness's back."""
 
-    def __init__(self, field: str, value: str) -> None:
-        self.field, self.value = field, value
+    def __init__(self, field: str, value: str, before: str = "") -> None:
+        self.field, self.value, self.before = field, value, before
 
     def launch(self, axes: Axes, provisioned: Provisioned, files: Path) -> Launch:
         plain = super().launch(axes, provisioned, files)
@@ -109,15 +109,11 @@ class Altered(Rpc):
           old <- "\\"{self.field}\\": \\"[^\\"]*\\""
           json <- sub(old, "\\"{self.field}\\": \\"{self.value}\\"", json)
           writeLines(json, "request.json")
+          {self.before}
           source("{plain.argv[-1]}")
         """
-        return Launch(
-            argv=(
-                *plain.argv[:-1],
-                "-e",
-                "; ".join(line.strip() for line in code.strip().splitlines()),
-            )
-        )
+        lines = (line.strip() for line in code.splitlines())
+        return Launch(argv=(*plain.argv[:-1], "-e", "; ".join(line for line in lines if line)))
 
 
 @pytest.mark.parametrize("transport", PATH.transports)
@@ -129,9 +125,15 @@ def test_a_framework_that_is_not_there(run, transport):
     assert statuses(record)["call"] is Status.PASS
 
 
+# R takes its time between the start of a program and what it says to it: one that ends at once
+# has ended by then, unless it is made to wait.
+SLOW = "writeLines <- function(...) { Sys.sleep(0.2); base::writeLines(...) }"
+
+
+@pytest.mark.parametrize("before", ["", SLOW], ids=["", "slow"])
 @pytest.mark.parametrize("transport", ["socket", "rserve"])
-def test_a_python_that_does_not_start_is_noticed_at_once(run, transport):
-    record = run(axes(transport), "init", "train", path=Altered("python", "/bin/false"))
+def test_a_python_that_does_not_start_is_noticed_at_once(run, transport, before):
+    record = run(axes(transport), "init", "train", path=Altered("python", "/bin/false", before))
     assert record.wall_s < 30
     for probe in record.probes:
         assert (probe.status, probe.phase) == (Status.FAIL, Phase.PYTHON)

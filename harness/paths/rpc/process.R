@@ -12,8 +12,11 @@ GRACE_S <- 10
 start_process <- function(name, command, line, minder = FALSE) {
   file_of <- function(kind) file.path(cell, paste0(name, ".", kind))
   words <- paste(shQuote(command), collapse = " ")
-  # The shell becomes the program, so that its number is the program's.
-  script <- sprintf("echo $$ > %s; ", shQuote(file_of("pid")))
+  # The shell becomes the program, so that its number is the program's. It waits for an empty line
+  # first: `line`, which R sends with it, is then in the pipe before the program can end. Without
+  # that, a program that ends at once makes R write to nobody (SIGPIPE), and what is left in the
+  # buffer makes close() return -1 (R 4.5 with glibc 2.41) and not how the program ended.
+  script <- sprintf("read -r _; echo $$ > %s; ", shQuote(file_of("pid")))
   if (minder) {
     script <- paste0(
       script, "exec 3<&0; (cat <&3 >/dev/null; kill -9 $$ 2>/dev/null) & ",
@@ -28,8 +31,8 @@ start_process <- function(name, command, line, minder = FALSE) {
   process$stderr <- file_of("stderr")
   process$status <- NULL
   process$connection <- child$with_libraries_of_caller(asked, pipe(script, "w"))
-  # A program that ended at once has closed its standard input: that is found out below.
-  try(suppressWarnings(writeLines(line, process$connection)), silent = TRUE)
+  # A shell that did not start has closed its standard input: that is found out below.
+  try(suppressWarnings(writeLines(c("", line), process$connection)), silent = TRUE)
   try(suppressWarnings(flush(process$connection)), silent = TRUE)
   within_limit(5, function() file.exists(file_of("pid")) && length(readLines(file_of("pid"))) == 1L)
   process$pid <- as.integer(readLines(file_of("pid")))
@@ -68,7 +71,8 @@ end_process <- function(process, grace = 0) {
   if (process$was_killed) tools::pskill(process$pid, tools::SIGKILL)
   status <- tryCatch(suppressWarnings(close(process$connection)), error = function(e) NULL)
   # As wait() gives it: the signal in the lowest seven bits, the exit status in the next byte.
-  if (is.null(status)) status <- 0L
+  # A negative one is no status but a fault of close() itself.
+  if (is.null(status) || status < 0L) status <- 0L
   process$status <- if (status %% 128L > 0L) 128L + status %% 128L else status %/% 256L
   process$status
 }
