@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,27 @@ def _shares_what_is_dear(item: pytest.Item) -> bool:
     if "bench" in getattr(item, "fixturenames", ()):
         return False
     return any(item.get_closest_marker(mark) for mark in ("live", "browser"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mount a file system of 64 KiB over a new folder below the test's own, and return that."""
+    mounted = []
+
+    def mount(name: str = "small") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        if ended.returncode:
+            pytest.skip(f"only root can mount a small file system: {ended.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        # Lazily: a cell of another test that is just being set up may have a copy of the mount.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(autouse=True)

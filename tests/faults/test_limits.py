@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -169,26 +167,14 @@ def test_cells_side_by_side(cell: Cell, tmp_path: Path) -> None:
     assert codes == {number: number for number in range(6)}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    # Lazily: a cell of another test that is just being set up may have a copy of the mount.
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_disk_that_is_filled_by_the_output(cell: Cell, small_disk: Path) -> None:
-    job = cell.job("sh", "-c", "yes", stdout=small_disk / "stdout", limits={"output_kb": 1024})
+def test_disk_that_is_filled_by_the_output(cell: Cell, small_disk: Callable[..., Path]) -> None:
+    job = cell.job("sh", "-c", "yes", stdout=small_disk() / "stdout", limits={"output_kb": 1024})
     with pytest.raises(MachineFault, match=r"stdout: the disk is full; free some space"):
         run(job, isolation=cell.isolation)
 
 
-def test_disk_that_is_filled_by_the_cell(cell: Cell, small_disk: Path) -> None:
-    beside = Cell(small_disk, cell.isolation)
+def test_disk_that_is_filled_by_the_cell(cell: Cell, small_disk: Callable[..., Path]) -> None:
+    beside = Cell(small_disk(), cell.isolation)
     with pytest.raises(MachineFault, match="the disk is full"):
         beside.sh("cat /dev/zero > filler; " + beside.events("start", done=True))
 

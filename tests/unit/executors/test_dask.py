@@ -708,26 +708,17 @@ def test_a_disk_that_fails_is_the_worker_s_fault_and_no_defect(tmp_path: Path, n
     assert sent.fault.endswith(", or start the worker with another --local-directory")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root alone")
-def test_a_disk_that_fills_while_a_cell_is_prepared_is_the_worker_s_fault(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
-    mounted = subprocess.run(mount, check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr!r}")
-
+def test_a_disk_that_fills_while_a_cell_is_prepared_is_the_worker_s_fault(
+    small_disk: Callable[..., Path],
+) -> None:
     def perform(order: Order, folder: Path, watch: Watch) -> Answer:
         folder.mkdir()
         (folder / "requirements.lock").write_bytes(b"x" * 100_000)
         return Answer(record=passed(order.cell))
 
-    try:
-        assert done(perform, disk / "cell").fault.startswith(
-            f"{disk}/cell: the disk is full; free some space"
-        )
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+    disk = small_disk()
+    told = done(perform, disk / "cell").fault
+    assert told.startswith(f"{disk}/cell: the disk is full; free some space")
 
 
 def test_cells_keep_away_from_a_worker_whose_disk_fails(
