@@ -50,6 +50,18 @@ def test_the_workflow_runs_the_main_command_of_the_readme() -> None:
     assert command_of_readme("matrix") in text(".github/workflows/ci.yml")
 
 
+@pytest.mark.parametrize(
+    ("there", "page", "here"),
+    [
+        (r"(\d+) reasons why", "docs/explanation/causes-made-to-happen.md", r"\*\*(\d+) of the"),
+        (r"(\d+) cells of four R", "reports/README.md", r"(\d+) cells \("),
+    ],
+)
+def test_the_readme_says_the_numbers_of_its_pages(there: str, page: str, here: str) -> None:
+    [said], [true, *_] = re.findall(there, text("README.md")), re.findall(here, text(page))
+    assert said == true
+
+
 def test_ci_is_a_sound_executable() -> None:
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
