@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +17,12 @@ from packaging.version import InvalidVersion, Version
 
 from harness.errors import UsageError
 from harness.model.cell import Axes
+from harness.model.cuda import satisfies
 from harness.model.environment import Interpreter, Lock, PythonEnvironment
 from harness.provision.process import Ran, run
 from harness.provision.python.asking import QUESTION, heard
 from harness.provision.python.interpreters import matches
-from harness.resolve.frameworks import request
+from harness.resolve.frameworks import CPU, request
 
 _PATIENCE_S: Final = 120.0
 _INSTALLED: Final = """
@@ -41,6 +43,15 @@ _OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "tensorflow": ("tensorflow-cpu", "tensorflow-gpu"),
 }
 """Packages that are as good as that of a requirement."""
+_BUILDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "jax": ("jaxlib",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-gpu"),
+    "torch": ("torch",),
+}
+"""Packages of which one holds the framework's own programs."""
+_PLUGIN: Final = re.compile(r"jax-cuda(\d+)-plugin")
+_LABEL: Final = re.compile(r"cu(?:(?P<digits>\d{2,3})|da(?P<major>\d{2}))(?!\d)")
+"""Of a build for CUDA: torch 2.7.1+cu126, jaxlib 0.4.23+cuda12.cudnn89."""
 
 
 class SystemPython(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +69,10 @@ class SystemPython(msgspec.Struct, frozen=True, kw_only=True):
         named = "the Python of this machine"
         if not matches(axes.python, interpreter.version):
             return f"{named} is {interpreter.version}, and the cell asks for {axes.python}"
-        asked = request(axes, needs).requirements
+        asked = request(axes, needs)
         pinned = {canonicalize_name(name) for name, _specifier in axes.pins}
         wrong: list[str] = []
-        for line in asked:
+        for line in asked.requirements:
             try:
                 requirement = Requirement(line)
             except InvalidRequirement:
@@ -74,9 +85,37 @@ class SystemPython(msgspec.Struct, frozen=True, kw_only=True):
             said = self._why_not(requirement)
             if said is not None:
                 wrong.append(said)
+        if not wrong and axes.cuda != CPU:
+            others = (self._other_cuda(name, axes.cuda) for name in sorted(asked.uses))
+            wrong = [said for said in others if said is not None]
         if not wrong:
             return None
         return f"{named} does not fit the cell: {'; '.join(wrong)}"
+
+    def _other_cuda(self, framework: str, asked: str) -> str | None:
+        """Return why a framework is for another CUDA, or none, where its packages tell that."""
+        major = asked.partition(".")[0]
+        plugins = [found for name in self.versions if (found := _PLUGIN.fullmatch(name))]
+        if framework == "jax" and plugins:
+            has = ", ".join(sorted(plugin[0] for plugin in plugins))
+            fits = any(plugin[1] == major for plugin in plugins)
+            return None if fits else f"it has {has}, and CUDA {asked} is asked for"
+        names = [name for name in _BUILDS[framework] if name in self.versions]
+        # Of several, which one is imported is not known.
+        if len(names) != 1:
+            return None
+        version = self.versions[names[0]]
+        has, label = f"it has {names[0]} {version}", version.partition("+")[2]
+        if names[0].endswith("-cpu") or label.startswith(("cpu", "rocm")):
+            return f"{has}, built without CUDA, and CUDA {asked} is asked for"
+        if (found := _LABEL.match(label)) is None:
+            return None
+        digits = found["digits"]
+        if digits:
+            fits = satisfies(asked, f"{digits[:-1]}.{digits[-1]}")
+        else:
+            fits = found["major"] == major
+        return None if fits else f"{has}, and CUDA {asked} is asked for"
 
     def _why_not(self, requirement: Requirement) -> str | None:
         if requirement.marker is not None and not requirement.marker.evaluate():

@@ -14,7 +14,8 @@ from typing import Any, Final
 from packaging.version import InvalidVersion, Version
 
 from harness.model.cell import Axes
-from harness.model.environment import Interpreter, Provisioned
+from harness.model.cuda import runtime_of, satisfies
+from harness.model.environment import Interpreter, Lock, Provisioned
 from harness.model.status import Phase
 from harness.probes.base import host_of
 
@@ -37,7 +38,7 @@ def check(
     return (
         check_languages(identity, axes, provisioned)
         or _modules(identity, axes, provisioned, variant)
-        or _device(identity, axes)
+        or _device(identity, axes, provisioned.python.lock)
     )
 
 
@@ -178,7 +179,7 @@ def _modules(
     return None
 
 
-def _device(identity: Identity, axes: Axes) -> Mismatch | None:
+def _device(identity: Identity, axes: Axes, lock: Lock) -> Mismatch | None:
     if axes.framework is None:
         return None
     asked = _text(identity, "device", "requested")
@@ -188,7 +189,22 @@ def _device(identity: Identity, axes: Axes) -> Mismatch | None:
     wanted = "cpu" if axes.cuda == "cpu" else "gpu"
     if asked != axes.cuda or kind != wanted:
         return Phase.DEVICE, f"the driver used a {kind} for {asked}, but the cell asks for {wanted}"
+    runtime = _text(identity, "device", "runtime")
+    if wanted == "gpu" and runtime is not None and not _is_cuda(axes.cuda, runtime, lock):
+        said = f"{axes.framework.name} used CUDA {runtime}, but the cell is for CUDA {axes.cuda}"
+        return Phase.DEVICE, said
     return None
+
+
+def _is_cuda(asked: str, runtime: str, lock: Lock) -> bool:
+    """Hold the CUDA that a framework says against the one that was asked for.
+
+    TensorFlow says what it was built for, and runs with whatever else of that major is installed.
+    """
+    if satisfies(asked, runtime):
+        return True
+    major = asked.partition(".")[0]
+    return satisfies(major, runtime) and satisfies(asked, runtime_of(lock))
 
 
 def _text(identity: Identity, part: str, key: str) -> str | None:

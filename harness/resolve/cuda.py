@@ -1,22 +1,19 @@
-"""Which CUDA runtime the packages of a lock bring, read from the lock itself."""
+"""What a resolver is told so that a lock brings the CUDA that is asked for, or none."""
 
 from __future__ import annotations
 
 import platform
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
+from harness.model.cuda import runtime_of, satisfies
 from harness.support import load_support
 
 if TYPE_CHECKING:
     from harness.model.environment import Lock
 
-_RUNTIME: Final = re.compile(r"nvidia-cuda-runtime(-cu\d+)?|cuda-toolkit")
-_SUFFIX: Final = re.compile(r"nvidia-[a-z0-9-]+-cu(\d+)|jax-cuda(\d+)-(?:plugin|pjrt)")
-_LABEL: Final = re.compile(r"\+cu(\d{2,3})\b")
 _OLDEST_SPLIT: Final = Version("1.13")
 """The first torch whose CUDA libraries are packages of their own and so appear in a lock."""
 
@@ -44,25 +41,6 @@ FORBIDDEN_ON_CPU: Final = tuple(
 )
 
 
-def runtime_of(lock: Lock) -> str | None:
-    """CUDA version of a lock's packages: ``12.9``, or ``12`` where only the major is said.
-
-    ``None`` for a lock without CUDA.
-    """
-    versions = lock.versions
-    for name in sorted(versions):
-        if _RUNTIME.fullmatch(name):
-            parts = versions[name].split(".")
-            return ".".join(parts[:2])
-    for name in sorted(versions):
-        if found := _SUFFIX.fullmatch(name):
-            return found.group(1) or found.group(2)
-    if found := _LABEL.search(versions.get("torch", "")):
-        digits = found.group(1)
-        return f"{digits[:-1]}.{digits[-1]}"
-    return None
-
-
 def has_cuda(lock: Lock) -> bool:
     """True where a lock brings CUDA libraries, some of them inside an old torch's own wheel."""
     versions = lock.versions
@@ -72,18 +50,6 @@ def has_cuda(lock: Lock) -> bool:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return False
     return torch is not None and "+" not in torch and Version(torch) < _OLDEST_SPLIT
-
-
-def satisfies(asked: str, runtime: str | None) -> bool:
-    """Tell whether ``runtime`` is the CUDA that was asked for, as far as that has parts.
-
-    >>> satisfies("12", "12.9"), satisfies("12.6", "12.9"), satisfies("13", None)
-    (True, False, False)
-    """
-    if runtime is None:
-        return False
-    wanted, parts = asked.split("."), runtime.split(".")
-    return parts[: len(wanted)] == wanted
 
 
 def exactly(asked: str) -> tuple[str, ...]:

@@ -9,15 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import Unavailable, Unsatisfiable
+from harness.model.cuda import runtime_of, satisfies
 from harness.resolve.asking import Answered, Asker
-from harness.resolve.cuda import (
-    FORBIDDEN_ON_CPU,
-    exactly,
-    has_cuda,
-    runtime_of,
-    satisfies,
-    torch_backends,
-)
+from harness.resolve.cuda import FORBIDDEN_ON_CPU, exactly, has_cuda, torch_backends
 from harness.resolve.explain import NoSolution
 from harness.resolve.frameworks import CPU, Request, request
 from harness.resolve.python import Python

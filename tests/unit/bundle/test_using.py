@@ -219,6 +219,34 @@ def test_what_a_cell_asks_for_is_held_against_what_is_installed(axes, versions, 
     assert (said is None) if lacks is None else (said is not None and lacks in said)
 
 
+@pytest.mark.parametrize(
+    ("framework", "cuda", "versions", "lacks"),
+    [
+        ("torch", "12", {"torch": "2.13.0+cu126"}, None),
+        ("torch", "12.6", {"torch": "2.13.0+cu126"}, None),
+        ("torch", "12.4", {"torch": "2.13.0+cu126"}, "it has torch 2.13.0+cu126, and CUDA 12.4 is"),
+        ("torch", "13", {"torch": "2.13.0+cu126"}, "it has torch 2.13.0+cu126, and CUDA 13 is"),
+        ("torch", "13", {"torch": "2.13.0+cpu"}, "torch 2.13.0+cpu, built without CUDA, and CUDA"),
+        ("torch", "13", {"torch": "2.13.0+rocm6.4"}, "built without CUDA"),
+        ("torch", "13", {"torch": "2.13.0"}, None),
+        ("torch", "cpu", {"torch": "2.13.0+cu126"}, None),
+        ("jax", "13", {"jax": "0.10.2", "jax-cuda12-plugin": "0.10.2"}, "has jax-cuda12-plugin, "),
+        ("jax", "12", {"jax": "0.10.2", "jax-cuda12-plugin": "0.10.2"}, None),
+        ("jax", "12", {"jax": "0.10.2", "jaxlib": "0.10.2"}, None),
+        ("jax", "12", {"jax": "0.4.23", "jaxlib": "0.4.23+cuda12.cudnn89"}, None),
+        ("jax", "12.4", {"jax": "0.4.23", "jaxlib": "0.4.23+cuda12.cudnn89"}, None),
+        ("jax", "12", {"jax": "0.4.23", "jaxlib": "0.4.23+cuda11.cudnn86"}, "+cuda11.cudnn86, and"),
+        ("tensorflow", "12", {"tensorflow": "2.21.0"}, None),
+        ("tensorflow", "12", {"tensorflow-cpu": "2.21.0"}, "tensorflow-cpu 2.21.0, built without"),
+        ("tensorflow", "12", {"tensorflow-cpu": "2.21", "tensorflow": "2.21"}, None),
+    ],
+)
+def test_a_build_for_another_cuda_is_refused_before_it_runs(framework, cuda, versions, lacks):
+    axes = msgspec.structs.replace(AXES, framework=Framework(framework), cuda=cuda)
+    said = system(numpy="2.0.2", **versions).lacks(axes, ())
+    assert (said is None) if lacks is None else (said is not None and lacks in said)
+
+
 def test_what_a_path_needs_beside_is_looked_for_too():
     axes = Axes(path="rpc", transport="zmq", r="4.2.2", python="3.11")
     needs = paths()["rpc"].requirements(axes)

@@ -64,6 +64,37 @@ def test_something_else_ran(part, changes, phase, message):
     assert message in mismatch[1]
 
 
+def on_gpu(runtime: str | None, cuda: str, *locked: str) -> tuple[Phase, str] | None:
+    device = {"requested": cuda, "kind": "gpu", "actual": "gpu:0", "runtime": runtime}
+    ready = provisioned()
+    text = ready.python.lock.text + "".join(f"{line}\n" for line in locked)
+    lock = msgspec.structs.replace(ready.python.lock, text=text)
+    python = msgspec.structs.replace(ready.python, lock=lock)
+    cell = msgspec.structs.replace(axes(), cuda=cuda)
+    return check(spoiled("device", **device), cell, msgspec.structs.replace(ready, python=python))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "cuda"), [("12.6", "13"), ("13.0", "12"), ("12.6", "12.4"), ("12.6", "1")]
+)
+def test_a_framework_for_another_cuda_ran(runtime, cuda):
+    said = f"jax used CUDA {runtime}, but the cell is for CUDA {cuda}"
+    assert on_gpu(runtime, cuda) == (Phase.DEVICE, said)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "cuda"), [("12.6", "12"), ("12.5.1", "12.5"), ("12.6", "12.6"), (None, "12")]
+)
+def test_a_framework_for_the_cuda_of_the_cell_ran(runtime, cuda):
+    assert on_gpu(runtime, cuda) is None
+
+
+def test_tensorflow_says_what_it_was_built_for_and_runs_with_what_is_locked():
+    assert on_gpu("12.5.1", "12.9", "nvidia-cuda-runtime-cu12==12.9.79") is None
+    assert on_gpu("12.5.1", "12.9", "nvidia-cuda-runtime-cu12==12.8.90") is not None
+    assert on_gpu("12.5.1", "13", "nvidia-cuda-runtime==13.0.96") is not None
+
+
 BUILT = SourceTree(
     name="reticulate", version="1.43.0.9000", place=Path("/t"), digest="d", origin="folder"
 )

@@ -6,8 +6,9 @@ import platform
 
 import pytest
 
+from harness.model.cuda import runtime_of, satisfies
 from harness.model.environment import Lock
-from harness.resolve.cuda import has_cuda, runtime_of, satisfies, torch_backends
+from harness.resolve.cuda import has_cuda, torch_backends
 
 
 def lock(*lines: str) -> Lock:
