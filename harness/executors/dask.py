@@ -151,6 +151,7 @@ class DaskExecutor:
         self._notify = notify
         self._run = uuid.uuid4().hex
         self._guard = threading.Lock()
+        self._asking = threading.Lock()
         self._flights: dict[str, queue.SimpleQueue[_News]] = {}
         self._count = 0
         self._told: set[str] = set()
@@ -253,9 +254,10 @@ class DaskExecutor:
 
         def has_moved() -> bool:
             # With Dask a choice stands for good: once those are gone, the order waits for ever.
-            if choice.workers is None or worker in self._workers(_WORKERS_S):
+            here = self._workers(_WORKERS_S)
+            if worker in here or (choice.workers is None and self._has_taker(choice, here)):
                 return False
-            return self._choose(order.cell, faults, _WORKERS_S).workers != choice.workers
+            return self._choose(order.cell, faults, _WORKERS_S) != choice
 
         with self._flight(order.cell.id, news) as key:
             future = self._client.submit(
@@ -350,6 +352,9 @@ class DaskExecutor:
                 f"no worker of {self._named} has {words}: cells that need it wait until one "
                 f'comes; start it with: dask worker {self._named} --resources "{words}"'
             )
+        elif not everybody and self._known:
+            # That none has come yet was said at the start.
+            self._say_once(f"no worker of {self._named} is left: cells wait until one comes")
         tried = {fault.worker for fault in faults}
         with self._guard:
             well = [worker for worker in able if worker not in self._faulted | tried]
@@ -361,6 +366,12 @@ class DaskExecutor:
         machines = {_machine(worker) for worker in tried}
         elsewhere = [worker for worker in well if _machine(worker) not in machines]
         return _Choice(needs, tuple(sorted(elsewhere or well)))
+
+    def _has_taker(self, choice: _Choice, here: Mapping[str, Mapping[str, float]]) -> bool:
+        """Tell whether one of the workers has what an order for any of them was given with."""
+        with self._guard:
+            theirs = [has for one, has in here.items() if one not in self._strange]
+        return any(_meets(has, choice.needs) for has in theirs)
 
     @staticmethod
     def _needs(cell: Cell, stated: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -376,9 +387,15 @@ class DaskExecutor:
 
     def _workers(self, within_s: float = 0.0) -> Mapping[str, Mapping[str, float]]:
         """Return what each worker has stated, by its address; as of so long ago at most."""
-        at, seen = self._seen
-        if time.monotonic() - at <= within_s:
-            return seen
+        if not within_s:
+            return self._ask_workers()
+        # Many orders wait: one of them asks for all.
+        with self._asking:
+            at, seen = self._seen
+            return seen if time.monotonic() - at <= within_s else self._ask_workers()
+
+    def _ask_workers(self) -> Mapping[str, Mapping[str, float]]:
+        _at, seen = self._seen
         for _ in range(_ASKS):
             info = self._client.scheduler_info(n_workers=-1)
             workers = info["workers"]

@@ -224,6 +224,21 @@ def test_memory_that_workers_state_is_reserved(own: Cluster, tmp_path: Path) -> 
     assert document(tmp_path / "out")["cells"][0]["status"] == "pass"
 
 
+def test_memory_that_no_worker_states_any_more_keeps_no_cell_waiting(
+    own: Cluster, tmp_path: Path
+) -> None:
+    """A job of a batch system comes to its time limit, with orders in its queue."""
+    leaves = own.worker("--resources", "MEMORY=9000000000")
+    own.worker()
+    (tmp_path / "m.yaml").write_text(SLOW + '  six: ["==1.15.0", "==1.16.0", "==1.17.0"]\n')
+    run = start(own, tmp_path, "--no-remedies")
+    journal = tmp_path / "out" / "journal.jsonl"
+    wait_for(lambda: journal.is_file() and '"cell-finished"' in journal.read_text())
+    leaves.terminate()
+    assert run.wait(timeout=240) == 0, (tmp_path / "stderr").read_text()
+    assert [cell["status"] for cell in document(tmp_path / "out")["cells"]] == ["pass"] * 3
+
+
 def test_memory_of_machines_without_a_gpu_keeps_no_cuda_cell_waiting(
     own: Cluster, tmp_path: Path
 ) -> None:

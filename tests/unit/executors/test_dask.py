@@ -552,6 +552,134 @@ def test_an_order_that_others_can_take_no_more_is_given_up(
     )
 
 
+IMPORT = msgspec.structs.replace(CUDA, without_gpu="import")
+LARGE: dict[str, float] = {"MEMORY": 16e9}
+RESERVED: dict[str, float] = {"MEMORY": 8192 * 2**20}
+
+
+@pytest.mark.parametrize(
+    ("cell", "gone", "needs"),
+    [(IMPORT, {"GPU": 1}, {"GPU": 1}), (CPU, LARGE, RESERVED)],
+)
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_what_only_a_worker_that_is_gone_could_give_is_asked_for_no_more(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cell: Cell,
+    gone: dict[str, float],
+    needs: dict[str, float],
+    has_begun: bool,
+) -> None:
+    """With Dask, a task keeps what it was given with: it waits for that for ever."""
+    monkeypatch.setattr(dask, "_WORKERS_S", 0.0)
+    monkeypatch.setattr(dask, "_LOOK_S", 0.01)
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        if len(client.submitted) == 1:
+            if has_begun:
+                client.start(key, "tcp://w1")
+            client.stated = {"tcp://w2": {}}
+        else:
+            client.start(key, "tcp://w2")
+            future.end(parcel(record=passed(cell)))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": gone, "tcp://w2": {}}
+    record = setting.measure(tmp_path, cell).record
+    assert (record.status, record.lost_workers) == (Status.PASS, int(has_begun))
+    assert [one["resources"] for one in setting.client.submitted] == [needs, {}]
+    assert setting.client.futures[0].cancelled
+
+
+@pytest.mark.parametrize(
+    ("cell", "has", "rest", "said"),
+    [
+        (CUDA, {"GPU": 1}, {"tcp://w2": {}}, "no worker of head:8786 has GPU=1: cells that need"),
+        (CPU, {}, {}, "no worker of head:8786 is left: cells wait until one comes"),
+    ],
+)
+def test_that_the_last_worker_for_an_order_is_gone_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cell: Cell,
+    has: dict[str, float],
+    rest: dict[str, dict[str, float]],
+    said: str,
+) -> None:
+    monkeypatch.setattr(dask, "_WORKERS_S", 0.0)
+    monkeypatch.setattr(dask, "_LOOK_S", 0.01)
+    told = threading.Event()
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.stated = rest
+        assert told.wait(10)
+        client.stated = {"tcp://w3": has}
+        client.start(key, "tcp://w3")
+        future.end(parcel(record=passed(cell)))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": has, **rest}
+    executor = setting.executor()
+
+    def note(text: str) -> None:
+        setting.notes.append(text)
+        told.set()
+
+    monkeypatch.setattr(executor, "_notify", note)
+    assert setting.on(executor, tmp_path, cell).record.status is Status.PASS
+    assert len(setting.notes) == 1
+    assert setting.notes[0].startswith(said)
+    assert len(setting.client.submitted) == 1, "it is Dask's to keep"
+
+
+def test_an_order_stays_where_another_worker_can_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is given anew is the last in the queue."""
+    monkeypatch.setattr(dask, "_WORKERS_S", 0.0)
+    monkeypatch.setattr(dask, "_LOOK_S", 0.01)
+    looked = threading.Event()
+
+    def story(client: FakeClient, key: str, future: FakeFuture) -> None:
+        client.stated = {"tcp://w2": {}, "tcp://w3": LARGE}
+        assert looked.wait(10)
+        client.start(key, "tcp://w2")
+        future.end(parcel(record=passed()))
+
+    setting = Setting(monkeypatch, story)
+    setting.client.stated = {"tcp://w1": {}, "tcp://w2": {}}
+    executor = setting.executor()
+    has_taker = executor._has_taker
+
+    def looking(choice: Any, here: Any) -> bool:
+        if "tcp://w3" in here:
+            looked.set()
+        return has_taker(choice, here)
+
+    monkeypatch.setattr(executor, "_has_taker", looking)
+    assert setting.on(executor, tmp_path).record.status is Status.PASS
+    assert setting.asked == [None]
+
+
+def test_orders_that_wait_ask_once_for_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(monkeypatch, lambda *_all: None)
+    executor, whole = setting.executor(), setting.client.scheduler_info
+    asked: list[int] = []
+
+    def slowly(n_workers: int) -> dict[str, Any]:
+        asked.append(n_workers)
+        threading.Event().wait(0.05)
+        return whole(n_workers)
+
+    monkeypatch.setattr(setting.client, "scheduler_info", slowly)
+    threads = [threading.Thread(target=executor._workers, args=(60.0,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 1
+
+
 def test_a_worker_that_nobody_knows_is_asked_no_third_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -599,7 +727,7 @@ def test_a_scheduler_that_is_gone_without_a_word(
     ("cell", "stated", "asked", "waits"),
     [
         (CPU, [{}], {}, False),
-        (CPU, [], {}, False),
+        (CPU, [], {}, True),
         (CUDA, [{}], {"GPU": 1}, True),
         (CUDA, [{}, {"GPU": 2}], {"GPU": 1}, False),
         (CPU, [{"MEMORY": 16e9}], {"MEMORY": 8192 * 2**20}, False),
