@@ -33,6 +33,8 @@ FILES = ".files"
 """The list of what lies there, as the harness's own store writes it."""
 IN_USE = ".in-use"
 """Locked by those who run cells from there."""
+CALLERS = "HARNESS_CALLERS_PYTHONPATH"
+"""Where the harness that is started finds the caller's ``PYTHONPATH``."""
 MOST_MANIFEST = 64_000_000
 """Bytes of a manifest: a thousand times that of a usual one."""
 MOST_FILES = 1_000_000
@@ -437,6 +439,8 @@ def main(arguments: list[str]) -> int:
         return 2
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     own = {"PYTHONPATH": site, "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Cells do not see what lies there, and are to say so.
+    own[CALLERS] = os.environ.get("PYTHONPATH", "")
     command = [python, "-P", "-m", "harness"]
     if arguments[:1] in (["-h"], ["--help"]):
         command += ["run", *arguments]

@@ -243,10 +243,12 @@ def test_it_marks_what_is_whole_as_the_store_does():
     assert Path(start.store_folder(dict(os.environ))) == store.default_root()
 
 
-def begun(file: str, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def begun(
+    file: str, tmp_path: Path, *arguments: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-I", file, *arguments],
-        env={"HARNESS_CACHE": str(tmp_path / "cache"), "PATH": os.defpath},
+        env={"HARNESS_CACHE": str(tmp_path / "cache"), "PATH": os.defpath, **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -255,7 +257,7 @@ def begun(file: str, tmp_path: Path, *arguments: str) -> subprocess.CompletedPro
 
 
 def test_it_starts_the_python_that_is_in_it(tmp_path):
-    script = b'#!/bin/sh\necho "$PYTHONPATH" "$@"\n'
+    script = b'#!/bin/sh\necho "$PYTHONPATH" "$HARNESS_CALLERS_PYTHONPATH" "$@"\n'
     file = bundle(
         tmp_path,
         entry("bin/python", text=script),
@@ -263,10 +265,11 @@ def test_it_starts_the_python_that_is_in_it(tmp_path):
         manifest={"start": {"python": "bin/python", "site": "site", "libc": "2.2"}},
     )
     for _ in range(2):
-        ran = begun(file, tmp_path, "--results", "DIR")
+        ran = begun(file, tmp_path, "--results", "DIR", PYTHONPATH="/srv/modules")
         assert ran.returncode == 0, ran.stderr
-        site, *command = ran.stdout.split()
+        site, callers, *command = ran.stdout.split()
         assert site.endswith("/site")
+        assert callers == "/srv/modules"
         assert command == ["-P", "-m", "harness", "run", "--bundle", file, "--results", "DIR"]
     # The second time it was there already.
     assert "unpacking" not in ran.stderr

@@ -318,6 +318,76 @@ def test_this_python_says_what_it_has():
     assert f"msgspec=={msgspec.__version__}\n" in found.environment.lock.text
 
 
+def wrapped(folder: Path, condition: str) -> str:
+    """Make a Python that runs under a condition alone."""
+    script = folder / "python3"
+    script.write_text(f'#!/bin/sh\n{condition} || exit 127\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+def installed(folder: Path, name: str, version: str) -> Path:
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return folder
+
+
+def in_users_site(tmp_path, monkeypatch):
+    # An environment has no user site: the Python that it is made from has one.
+    python = Path(sys.executable).resolve()
+    monkeypatch.setenv("PYTHONUSERBASE", "/nowhere")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    installed(tmp_path / ".local" / "lib" / minor / "site-packages", "torch", "2.13.0")
+    return python, "in your user site"
+
+
+def on_pythonpath(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(installed(tmp_path / "module", "torch", "2.13.0")))
+    return Path(sys.executable), "on PYTHONPATH"
+
+
+def on_pythonpath_of_whoever_started_a_bundle(tmp_path, monkeypatch):
+    place = str(installed(tmp_path / "module", "torch", "2.13.0"))
+    monkeypatch.setenv("PYTHONPATH", "/bundle/site")
+    monkeypatch.setenv("HARNESS_CALLERS_PYTHONPATH", place)
+    return Path(sys.executable), "on PYTHONPATH"
+
+
+@pytest.mark.parametrize(
+    "planted", [in_users_site, on_pythonpath, on_pythonpath_of_whoever_started_a_bundle]
+)
+def test_what_cells_do_not_see_is_not_taken_for_installed(tmp_path, monkeypatch, planted):
+    python, place = planted(tmp_path, monkeypatch)
+    found = system_python(str(python))
+    assert "torch" not in found.versions
+    assert "torch" not in found.environment.lock.text
+    own = platform.python_version()
+    said = found.lacks(msgspec.structs.replace(AXES, python=own), ()) or ""
+    assert (
+        "it has no torch, and torch==2.13.0 is asked for "
+        f"(torch 2.13.0 is {place}, which cells do not see: install it in a virtual environment, "
+        "and name that one's Python with --python)"
+    ) in said
+    other = msgspec.structs.replace(AXES, python=own, framework=Framework("torch", "2.12"))
+    assert "cells do not see" not in (found.lacks(other, ()) or ""), "it would not do either"
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ('[ -n "$LD_LIBRARY_PATH" ]', "finds its libraries by LD_LIBRARY_PATH, which cells do not"),
+        ('[ -n "$PYENV_ROOT" ]', "runs with variables of yours that cells do not see; name with"),
+    ],
+)
+def test_a_python_that_runs_for_its_user_alone_is_refused(tmp_path, monkeypatch, condition, said):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/python/lib")
+    monkeypatch.setenv("PYENV_ROOT", "/opt/pyenv")
+    with pytest.raises(UsageError, match=said):
+        system_python(wrapped(tmp_path, condition))
+
+
 def test_what_is_no_python_is_named(tmp_path):
     script = tmp_path / "python3"
     script.write_text("#!/bin/sh\nexit 1\n")
