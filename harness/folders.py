@@ -6,6 +6,7 @@ A stranger may have laid it out, and a link in it leads to what was never meant.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import uuid
@@ -14,10 +15,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-from harness.errors import FileFault
+from harness.errors import FileFault, MachineFault
 
 _NO_SYNC: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 """What a file system says that keeps files in no other way than its own."""
+_NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+"""What one says that keeps no locks: Lustre that is mounted without, NFS without its daemon."""
 
 
 def refuse_links(root: Path, *names: str) -> None:
@@ -128,6 +131,31 @@ def _moved_up(name: str, below: int, to: str, above: int) -> None:
         # To be moved, a folder must be its owner's to write to.
         os.chmod(name, stat.S_IRWXU, dir_fd=below)
         os.rename(name, to, src_dir_fd=below, dst_dir_fd=above)
+
+
+def lock(number: int, how: int, place: Path, instead: str) -> None:
+    """Take the kernel's lock on an open file, which ends with its process, however that ends.
+
+    Parameters
+    ----------
+    how
+        As ``flock`` has it.
+    place, instead
+        The folder, and what to do where its file system keeps no locks.
+
+    Raises
+    ------
+    BlockingIOError
+        Another holds it, and ``how`` is not to wait.
+    MachineFault
+        There are no locks.
+    """
+    try:
+        fcntl.flock(number, how)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise MachineFault(f"{place}: this file system keeps no locks; {instead}") from error
 
 
 def sync(number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -65,6 +66,16 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     for folder in mounted:
         # Lazily: a cell of another test that is just being set up may have a copy of the mount.
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(params=[errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems without locks: Lustre that is mounted so, NFS without its daemon, others."""
+
+    def refuse(_file: object, _how: int) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
-from filelock import FileLock
 
 from harness.bundle import start
 from harness.bundle.elf import Libraries, will_do
 from harness.bundle.manifest import Manifest
 from harness.bundle.moving import LIBRARIES
 from harness.errors import MachineFault
+from harness.folders import lock
 from harness.provision.listing import FILES, list_files
 from harness.provision.process import run
 
@@ -52,14 +52,16 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
     """
     stamp = msgspec.json.encode(_stamp(folder))
     marker = folder / _SETTLED
-    with FileLock(folder / _SETTLING):
-        use = (folder / start.IN_USE).open("ab")
+    with (folder / _SETTLING).open("ab") as settling:
+        _lock(settling, fcntl.LOCK_EX, folder)
+        # On NFS, a lock that is shared takes a file that is open for reading.
+        use = (folder / start.IN_USE).open("a+b")
         _IN_USE.append(use)
         if marker.is_file() and marker.read_bytes() == stamp:
-            fcntl.flock(use, fcntl.LOCK_SH)
+            _lock(use, fcntl.LOCK_SH, folder)
             return
         try:
-            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(use, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
         except BlockingIOError:
             raise MachineFault(
                 f"{folder}: a run on a machine with another system uses this bundle, whose "
@@ -79,7 +81,11 @@ def settle(folder: Path, manifest: Manifest, notify: Callable[[str], None]) -> N
         # From now on it is looked at whenever it is used: nobody changes it.
         list_files(folder, but=(_SETTLING, _SETTLED, start.IN_USE, start.MARKER))
         marker.write_bytes(stamp)
-        fcntl.flock(use, fcntl.LOCK_SH)
+        _lock(use, fcntl.LOCK_SH, folder)
+
+
+def _lock(file: IO[bytes], how: int, folder: Path) -> None:
+    lock(file.fileno(), how, folder, "set HARNESS_CACHE to a folder on a local disk")
 
 
 def _stamp(folder: Path) -> _Stamp:

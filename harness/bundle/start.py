@@ -49,6 +49,8 @@ _LONGEST_HEADER = 1 << 16
 _PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """Of other kinds of members, Python unpacks more than it is asked for."""
 _PIECE = 1 << 20
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What a file system says that keeps no locks."""
 _FAULTS = (
     OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError,
     NotImplementedError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError,
@@ -340,19 +342,32 @@ def damage(folder: str) -> str:
     """Return what is wrong with the first file of a bundle that is not as it was made ready.
 
     Empty where all are, and where it was not made ready yet.  ``Used`` is raised where something
-    is wrong and others run cells from there: it cannot be put right under them.
+    is wrong and others run cells from there: it cannot be put right under them.  ``NoRoom`` is
+    raised where nobody can tell.
     """
     lost = _first_lost(folder)
     if lost:
         with open(os.path.join(folder, IN_USE), "a") as use:
             try:
-                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(use, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
             except BlockingIOError:
                 raise Used(
                     f"{folder} was damaged ({lost}), and another run uses it: begin again when "
                     "that has ended, and it is unpacked anew"
                 ) from None
     return lost
+
+
+def _lock(file: IO[str], how: int, folder: str) -> None:
+    try:
+        fcntl.flock(file, how)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise NoRoom(
+            f"{folder}: this file system keeps no locks; set HARNESS_CACHE to a folder on a local "
+            "disk"
+        ) from None
 
 
 def _first_lost(folder: str) -> str:
@@ -390,7 +405,7 @@ def _brought(file: str, store: str) -> tuple[str, dict[str, Any]]:
     os.makedirs(locks, exist_ok=True)
     with open(os.path.join(locks, key), "a") as lock:
         # The kernel frees it when this process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock, fcntl.LOCK_EX, store)
         marker = os.path.join(folder, MARKER)
         is_whole = os.path.exists(marker)
         lost = damage(folder) if is_whole else ""

@@ -200,7 +200,7 @@ def _is_whole(folder: Path, notify: Callable[[str], None]) -> bool:
     """
     try:
         lost = start.damage(str(folder))
-    except start.Used as error:
+    except (start.Used, start.NoRoom) as error:
         raise MachineFault(str(error)) from None
     if lost:
         notify(f"{folder} was damaged ({lost}): unpacking it anew")

@@ -10,6 +10,7 @@ that goes on with the file, or reads it, is to say that it is too old, and not t
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -19,10 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from harness.errors import FileFault, MachineFault
-from harness.folders import refuse_links, sync
+from harness.folders import lock, refuse_links, sync
 from harness.model.document import SCHEMA
 
 FILE_NAME = "journal.jsonl"
@@ -51,26 +51,23 @@ class Journal:
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.path = folder / FILE_NAME
-        # Opening the lock empties what a link leads to, as opening the journal would make it.
+        # What a link leads to would be written to, or made.
         refuse_links(folder, FILE_NAME, _LOCK)
         self._mutex = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         self._is_begun = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # The kernel frees this lock when the process dies, however it dies.
-            self._lock = FileLock(str(folder / _LOCK), blocking=False)
-            self._lock.acquire()
-            if fresh and self.path.exists():
-                self.path.replace(folder / "journal.previous.jsonl")
-            self._file = _opened(self.path)
-            self._end_cut_line()
-            _sync_folder(folder)
-        except Timeout:
-            raise MachineFault(
-                f"{folder}: another run is writing here; wait for it or name another folder "
-                "with --results"
-            ) from None
+            self._lock = _locked(folder)
+            try:
+                if fresh and self.path.exists():
+                    self.path.replace(folder / "journal.previous.jsonl")
+                self._file = _opened(self.path)
+                self._end_cut_line()
+                _sync_folder(folder)
+            except BaseException:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise _fault(self.path, error) from None
 
@@ -115,7 +112,7 @@ class Journal:
     def close(self) -> None:
         """Let others write here."""
         os.close(self._file)
-        self._lock.release()
+        os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +124,25 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _locked(folder: Path) -> int:
+    """Return the open lock of a results folder, which nobody else can have meanwhile."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    number = os.open(folder / _LOCK, flags, 0o644)
+    try:
+        lock(
+            number, fcntl.LOCK_EX | fcntl.LOCK_NB, folder, "name one on another disk with --results"
+        )
+    except BaseException as error:
+        os.close(number)
+        if isinstance(error, BlockingIOError):
+            raise MachineFault(
+                f"{folder}: another run is writing here; wait for it or name another folder "
+                "with --results"
+            ) from None
+        raise
+    return number
 
 
 def _opened(path: Path) -> int:

@@ -33,7 +33,7 @@ import msgspec
 import platformdirs
 
 from harness.errors import MachineFault
-from harness.folders import remove_tree
+from harness.folders import lock, remove_tree
 from harness.provision.listing import first_damaged, list_files
 from harness.provision.process import holding
 
@@ -311,7 +311,7 @@ class FolderStore:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(fd, self.root, fcntl.LOCK_NB)
             except BlockingIOError:
                 self._wait(fd, kind, key)
             self._held.add(f"{kind}/{key}")
@@ -328,7 +328,7 @@ class FolderStore:
         while True:
             time.sleep(0.05)
             with suppress(BlockingIOError):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(fd, self.root, fcntl.LOCK_NB)
                 return
             if f"{kind}/{key}" in self._held:
                 # Another thread of this run is at it, and tells of it itself.
@@ -356,7 +356,7 @@ class FolderStore:
         name = f"{os.getpid()}-{uuid.uuid4().hex}"
         hidden = folder / f".{name}"
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, self.root)
         # Renamed once it is locked: a session that is not locked is that of a dead process.
         hidden.rename(folder / name)
         self._session, self._session_path = fd, folder / name
@@ -380,7 +380,7 @@ class FolderStore:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(fd, self.root, fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             if self._in_use(kind, key):
@@ -422,6 +422,11 @@ def default_root(environ: Mapping[str, str] | None = None) -> Path:
     if named:
         return Path(named).expanduser().absolute()
     return platformdirs.user_cache_path("r-python-harness", appauthor=False)
+
+
+def _lock(number: int, root: Path, how: int = 0) -> None:
+    """Take a lock for oneself alone, as all of a store's are."""
+    lock(number, fcntl.LOCK_EX | how, root, "set HARNESS_CACHE to a folder on a local disk")
 
 
 def _remove_entry(folder: Path) -> None:
@@ -568,7 +573,7 @@ def _uses_of(session: Path) -> frozenset[str]:
         return frozenset()
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd, session.parents[1], fcntl.LOCK_NB)
         except BlockingIOError:
             return frozenset(session.read_text().split())
         session.unlink(missing_ok=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from harness.errors import FileFault
-from harness.folders import refuse_links, remove_tree
+from harness.errors import FileFault, MachineFault
+from harness.folders import lock, refuse_links, remove_tree
 
 
 def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
@@ -76,3 +78,22 @@ def test_closed_folders_are_opened_to_be_removed(tmp_path: Path) -> None:
         (folder / place).chmod(0)
     remove_tree(folder)
     assert not folder.exists()
+
+
+def test_a_lock_is_taken_once(tmp_path: Path) -> None:
+    how = fcntl.LOCK_EX | fcntl.LOCK_NB
+    with (tmp_path / "file").open("w") as one, (tmp_path / "file").open("w") as two:
+        lock(one.fileno(), how, tmp_path, "wait")
+        with pytest.raises(BlockingIOError):
+            lock(two.fileno(), how, tmp_path, "wait")
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_where_there_are_no_locks_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MachineFault, match=f"^{tmp_path}: this file system keeps no locks; wait$"):
+        lock(0, fcntl.LOCK_EX, tmp_path, "wait")
+
+
+def test_what_is_wrong_with_a_file_is_not_put_down_to_locks(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        lock(999_999, fcntl.LOCK_EX, tmp_path, "wait")

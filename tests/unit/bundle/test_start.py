@@ -349,3 +349,15 @@ def test_a_cache_that_cannot_be_written_to_is_named(tmp_path):
     ran = begun(bundle(tmp_path, entry("a")), tmp_path)
     assert ran.returncode == 4
     assert "HARNESS_CACHE" in ran.stderr
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_where_there_are_no_locks_is_said(tmp_path, monkeypatch, capsys):
+    file = bundle(tmp_path, entry("bin/python"), entry("site/x"), manifest=STARTED)
+    monkeypatch.setattr(sys, "argv", [file])
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert start.main([]) == 4
+    assert capsys.readouterr().err == (
+        f"harness: {file}: {tmp_path}/cache: this file system keeps no locks; set HARNESS_CACHE "
+        "to a folder on a local disk\n"
+    )

@@ -171,6 +171,16 @@ def test_a_bundle_is_not_changed_under_a_run_on_another_system(tmp_path):
     assert (tmp_path / ".settled").read_bytes() != b"of another system"
 
 
+@pytest.mark.usefixtures("without_locks")
+def test_a_bundle_on_a_file_system_without_locks_is_refused(tmp_path):
+    said = f"{tmp_path}: this file system keeps no locks; set HARNESS_CACHE"
+    with pytest.raises(MachineFault, match=said):
+        settle(tmp_path, msgspec.structs.replace(manifest(), cells={}, parts=()), print)
+    (tmp_path / ".files").write_bytes(b"")
+    with pytest.raises(MachineFault, match=said):
+        using._is_whole(tmp_path, print)
+
+
 def test_a_bundle_that_lost_a_file_is_unpacked_anew(tmp_path):
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "file").write_text("x")

@@ -64,6 +64,25 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path: Path) -> None:
     Journal(tmp_path).close()
 
 
+def test_a_run_that_is_killed_locks_nobody_out(tmp_path: Path) -> None:
+    killed = (
+        "import os, signal, sys; from pathlib import Path; "
+        "from harness.journal.writer import Journal; "
+        "journal = Journal(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, tmp_path], check=False).returncode == -9
+    Journal(tmp_path).close()
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_without_locks_is_told_and_nothing_takes_their_place(tmp_path: Path) -> None:
+    with pytest.raises(
+        MachineFault, match=r"keeps no locks; name one on another disk with --results$"
+    ):
+        Journal(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
 

@@ -523,3 +523,13 @@ def test_a_root_that_can_only_be_read_can_be_listed(
 
     monkeypatch.setattr(Path, "open", refused)
     assert FolderStore(tmp_path).entries() == ()
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_without_locks_is_told(store: FolderStore) -> None:
+    said = f"^{store.root}: this file system keeps no locks; set HARNESS_CACHE to a folder on a "
+    with pytest.raises(MachineFault, match=said):
+        store.ensure("thing", KEY, fill())
+    (store.root / "lock" / KEY).mkdir(parents=True)
+    with pytest.raises(MachineFault, match=said):
+        store.prune(everything=True)
