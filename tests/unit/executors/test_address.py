@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from harness.errors import UsageError
@@ -37,3 +40,9 @@ def test_what_is_meant(text: str, address: str | None) -> None:
 def test_what_is_none_is_told_with_what_to_write(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read_executor(text)
+
+
+def test_the_recipes_for_a_cluster_do_without_a_folder_that_slurm_does_not_name() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "run-on-a-cluster.md"
+    uses = re.findall(r"\$\{?TMPDIR[^\s\"]*", page.read_text(encoding="utf-8"))
+    assert uses == ["${TMPDIR:-/tmp}"] * 2
