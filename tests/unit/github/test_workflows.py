@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,19 @@ def test_a_pipe_fails_with_its_first_part() -> None:
         runs = [step["run"] for steps in jobs(file) for step in steps if "run" in step]
         if any(" | " in run for run in runs):
             assert document["defaults"]["run"]["shell"] == "bash", file.name
+
+
+def test_all_that_is_shipped_is_audited() -> None:
+    audit = read(GITHUB / "workflows" / "audit.yml")
+    (steps,) = jobs(GITHUB / "workflows" / "audit.yml")
+    runs = " ".join(step.get("run", "") for step in steps)
+    project = tomllib.loads((GITHUB.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = re.search(r"'\.\[([a-z,]+)\]'", runs)
+    assert extras is not None
+    assert set(extras[1].split(",")) == set(project["project"]["optional-dependencies"])
+    (npm,) = (step for step in steps if "npm audit" in step.get("run", ""))
+    frontend = npm["working-directory"]
+    named = {f"{frontend}/{name}" for name in ("package.json", "package-lock.json")}
+    for event in ("push", "pull_request"):
+        assert named | {"pyproject.toml"} <= set(audit[True][event]["paths"])
+    assert all((GITHUB.parent / name).is_file() for name in named)
