@@ -190,3 +190,31 @@ def test_the_address_is_that_of_github_where_none_is_given(step: Publishing) -> 
 def test_pages_that_do_not_answer_are_a_fault(step: Publishing) -> None:
     ran = step.run("../publish/history.sh", SITE="http://127.0.0.1:1/", HISTORY="history")
     assert ran.returncode == 4
+
+
+@pytest.mark.parametrize("has_pages", [True, False])
+def test_costs_are_those_of_the_newest_publication(
+    step: Publishing, pages: str, has_pages: bool
+) -> None:
+    (step.folder / "old.json").write_bytes(encode(OLD))
+    if has_pages:
+        served = step.folder / "served" / "history"
+        served.mkdir(parents=True)
+        found = {"20261121T000000Z.json.gz": NEW, "20261114T000000Z.json.gz": OLD}
+        (served / "list.txt").write_text("\n".join(found))
+        for name, document in found.items():
+            (served / name).write_bytes(gzip.compress(encode(document)))
+    places = {"COSTS": "costs/results.json", "FALLBACK": "old.json"}
+    ran = step.run("../publish/costs.sh", SITE=pages, **places)
+    assert ran.returncode == 0, ran.stderr
+    assert step.said("costs/results.json").encode() == encode(NEW if has_pages else OLD)
+
+
+def test_costs_that_cannot_be_had_stop_nothing(step: Publishing) -> None:
+    (step.folder / "old.json").write_bytes(encode(OLD))
+    ran = step.run(
+        "../publish/costs.sh", SITE="http://127.0.0.1:1/", COSTS="c/r.json", FALLBACK="old.json"
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "::error" not in ran.stdout
+    assert step.said("c/r.json").encode() == encode(OLD)

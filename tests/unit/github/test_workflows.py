@@ -61,7 +61,7 @@ def test_artefacts_are_named_before_anything_can_fail(file: Path) -> None:
         runs = [n for n, step in enumerate(steps) if "gate/" in step.get("run", "")]
         assert not used or runs[0] == names[0] < used[0]
         for step in steps:
-            if step.get("uses", "").startswith(DOWNLOAD):
+            if step.get("uses", "").startswith(DOWNLOAD) and step["with"].get("name") != "costs":
                 assert step["with"]["pattern"] == "${{ steps.names.outputs.parts }}"
         if any(map(measures, steps)):
             (kept,) = (step for step in steps if step.get("uses", "").startswith(UPLOAD))
@@ -135,3 +135,19 @@ def test_all_that_is_shipped_is_audited() -> None:
     for event in ("push", "pull_request"):
         assert named | {"pyproject.toml"} <= set(audit[True][event]["paths"])
     assert all((GITHUB.parent / name).is_file() for name in named)
+
+
+@pytest.mark.parametrize("name", ["publish.yml", "frontier.yml"])
+def test_all_parts_divide_the_cells_by_the_costs_of_last_time(name: str) -> None:
+    file = GITHUB / "workflows" / name
+    assert read(file)["env"]["COSTS"] == "costs/results.json"
+    plan = next(jobs(file))
+    made = [n for n, step in enumerate(plan) if "publish/costs.sh" in step.get("run", "")]
+    kept = [n for n, step in enumerate(plan) if step.get("uses", "").startswith(UPLOAD)]
+    assert made < kept
+    assert plan[kept[0]]["with"]["name"] == "costs"
+    assert (GITHUB.parent / plan[made[0]]["env"]["FALLBACK"]).is_file()
+    (steps,) = (steps for steps in jobs(file) if any(map(measures, steps)))
+    brought = [n for n, step in enumerate(steps) if step.get("with", {}).get("name") == "costs"]
+    assert brought
+    assert brought[0] < next(n for n, step in enumerate(steps) if measures(step))
