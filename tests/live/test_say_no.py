@@ -65,11 +65,13 @@ class Planter:
         return cell
 
     def plant(
-        self, way: tuple[str, str | None], fault: str, limits: Limits | None = None
+        self,
+        way: tuple[str, str | None],
+        fault: str,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        probes: tuple[str, ...] = ("init",),
     ) -> CellRecord:
-        cell = self.cell(*way)
-        if limits is not None:
-            cell = msgspec.structs.replace(cell, limits=limits)
+        cell = msgspec.structs.replace(self.cell(*way), limits=limits, probes=probes)
         python, r = self.preparation.python_name(cell), self.preparation.r_name(cell)
         for name, make in ((python, self.preparation.python), (r, self.preparation.r)):
             if name is not None and name not in self.made:
@@ -152,3 +154,15 @@ def test_a_silent_exit_is_no_success(planter, way):
 def test_a_hang_is_a_hang_and_nothing_of_it_is_left(planter, way):
     record = planter.plant(way, "hang", Limits(phases_s={"op": 10.0}))
     assert (record.status, record.phase) == (Status.TIMEOUT, Phase.OP)
+
+
+@each_way
+def test_what_stops_the_training_is_not_blamed_on_the_start(planter, way):
+    # No training takes as little as that; to the harness, one that is too slow is one that hangs.
+    limits = Limits(phase_s=1200.0, phases_s={"train": 0.01})
+    record = planter.plant(way, "nothing", limits, ("init", "train"))
+    assert [(probe.name, probe.status) for probe in record.probes] == [
+        ("init", Status.PASS),
+        ("train", Status.TIMEOUT),
+    ]
+    assert (record.status, record.phase) == (Status.TIMEOUT, Phase.TRAIN)

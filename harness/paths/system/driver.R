@@ -169,6 +169,9 @@ result_of <- function(probe) {
   if (is.null(text)) NULL else kit$from_json(text)
 }
 
+# Whether the worker has said itself how `probe` ended. It says so before it leaves the result.
+has_said <- function(probe, ended) probe == "init" && identical(ended, result_of(probe))
+
 # What stands for a probe whose worker ended badly, or ended well without a result.
 without_result <- function(probe, status, before) {
   message <- if (status == 0L) {
@@ -246,7 +249,7 @@ for (probe in intersect(probes, c("init", "train", names(work_of)))) {
   } else {
     started
   }
-  kit$say_probe(probe, ended)
+  if (!has_said(probe, ended)) kit$say_probe(probe, ended)
 }
 kit$phase("teardown")
 kit$say("done")

@@ -42,6 +42,10 @@ def main() -> None:
     with kit.Stage("init", "identity"):
         kit.say_identity_of_python()
     ended = kit.attempt("init", lambda: kit.init(asked), stderr_so_far)
+    if "init" in asked["probes"].split(","):
+        # Here, and not by R, which only hears of it when this process has ended: what stops it in
+        # the middle of the training is not to be blamed on what went well before.
+        kit.say_probe("init", ended)
     leave("init", ended)
     if "train" in probes:
         if ended["status"] == "pass" or ended["phase"] == "op":
