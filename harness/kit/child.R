@@ -17,6 +17,16 @@ with_libraries_of_caller <- function(asked, expr) {
   force(expr)
 }
 
+# Run a program with system2(), its standard error into a file where one is named; return its exit
+# status, 128 + n for signal n. system2() asks a shell. Where that becomes the program itself, as
+# bash does where nothing is redirected, R is left with the kernel's word for how it ended (9 for
+# SIGKILL), which is no status: so the shell is given something to do when the program has ended.
+run <- function(command, arguments, errors = NULL) {
+  words <- shQuote(arguments)
+  if (!is.null(errors)) words <- c(words, paste0("2>", shQuote(errors)))
+  suppressWarnings(system2(command, c(words, "; exit $?")))
+}
+
 # Which Python a child turns out to be: version and libpython, or why it did not start.
 look <- function(asked) {
   errors <- tempfile("harness-look-")

@@ -353,12 +353,21 @@ kit$say("done")
 """
 
 
-def run_r(workshop: Workshop, folder: Path, r: str, script: str, locale: str = "C.UTF-8") -> Any:
-    """Run a script in an R, and return the events that it wrote."""
+def run_r(
+    workshop: Workshop,
+    folder: Path,
+    r: str,
+    script: str,
+    locale: str = "C.UTF-8",
+    shell: str = "dash",
+) -> Any:
+    """Run a script in an R whose /bin/sh is ``shell``, and return the events that it wrote."""
     axes = Axes(path="system", r=r, python="3.11", framework=JAX)
     toolchain = workshop.provisioner.r(axes, SYSTEM.r_packages)
     assert toolchain is not None
+    assert toolchain.root is not None
     (folder / "test.R").write_text(script, encoding="utf-8")
+    sh = Bind(toolchain.root / "usr/bin" / shell, target=Path("/usr/bin/dash"))
     job = Job(
         argv=(str(toolchain.rscript), str(folder / "test.R")),
         env={
@@ -370,7 +379,7 @@ def run_r(workshop: Workshop, folder: Path, r: str, script: str, locale: str = "
         },
         cwd=folder,
         root=toolchain.root,
-        binds=(*(Bind(bind) for bind in toolchain.binds), Bind(KIT), Bind(folder, writable=True)),
+        binds=(*map(Bind, toolchain.binds), Bind(KIT), sh, Bind(folder, writable=True)),
         events=folder / "events.jsonl",
         stdout=folder / "stdout",
         stderr=folder / "stderr",
@@ -415,6 +424,36 @@ def test_the_kit_in_r(workshop, tmp_path, r, locale):
     failed, unavailable = (event for event in log.events if event["event"] == "probe")
     assert (failed["status"], failed["phase"], failed["details"]) == ("fail", "op", {})
     assert (unavailable["status"], unavailable["message"]) == ("unavailable", "no GPU")
+
+
+R_CHILD = r"""
+kit <- new.env()
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+child <- new.env()
+child$kit <- kit
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "child.R"), envir = child)
+for (code in c("exit 0", "echo \"it's said\" >&2; exit 3", "kill -9 $$", "kill -11 $$")) {
+  status <- child$run("/usr/bin/env", c("sh", "-c", code))
+  kept <- child$run("/usr/bin/env", c("sh", "-c", code), "errors of it")
+  said <- kit$read_text("errors of it")
+  kit$say("ended", status = c(status, kept), words = child$ending(status), said = said)
+}
+kit$say("shell", is = system("test -z \"$BASH_VERSION\""))
+"""
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_how_a_program_ended_does_not_depend_on_the_shell(workshop, tmp_path, shell):
+    log = run_r(workshop, tmp_path, TRIXIE, R_CHILD, shell=shell)
+    ended = [event for event in log.events if event["event"] == "ended"]
+    assert [(event["status"], event["words"]) for event in ended] == [
+        ([0, 0], "exit status 0"),
+        ([3, 3], "exit status 3"),
+        ([137, 137], "signal SIGKILL"),
+        ([139, 139], "signal SIGSEGV"),
+    ]
+    assert ended[1]["said"] == "it's said"
+    assert log.events[-1]["is"] == (1 if shell == "bash" else 0), "the shell is the one asked for"
 
 
 R_SEED = r"""

@@ -358,9 +358,7 @@ convert_probe <- function(asked, ask, refuses = function(condition) FALSE) {
   )
   errors <- file.path(Sys.getenv("HARNESS_CELL"), "convert.stderr")
   kit$stage("convert", "values", {
-    status <- child$with_libraries_of_caller(asked, suppressWarnings(
-      system2(asked$python, shQuote(words), stderr = errors)
-    ))
+    status <- child$with_libraries_of_caller(asked, child$run(asked$python, words, errors))
   })
   if (status != 0L) {
     stop("the values could not be tried: ", kit$last_line(kit$read_text(errors)), call. = FALSE)

@@ -183,9 +183,12 @@ do_upstream <- function() {
     "--no-init-file", file.path(Sys.getenv("HARNESS_PATH_FILES"), "upstream.R"),
     file.path(here, "testthat"), counts, under_way
   )
-  status <- kit$stage("upstream", "tests", suppressWarnings(
-    system2(file.path(R.home("bin"), "Rscript"), shQuote(arguments))
-  ))
+  child <- new.env()
+  child$kit <- kit
+  sys.source(file.path(Sys.getenv("HARNESS_KIT"), "child.R"), envir = child)
+  status <- kit$stage(
+    "upstream", "tests", child$run(file.path(R.home("bin"), "Rscript"), arguments)
+  )
   if (!file.exists(counts)) {
     begun <- kit$read_text(under_way)
     if (is.null(begun)) begun <- "none"

@@ -33,7 +33,7 @@ labels <- NULL
 # Call the worker for `wanted`; return its exit status, 128 + n for signal n.
 call_worker <- function(wanted) {
   arguments <- c(file.path(files, "worker.py"), sprintf("%.6f", Sys.time()), wanted)
-  suppressWarnings(system2(asked$python, shQuote(arguments), stderr = worker_errors))
+  child$run(asked$python, arguments, worker_errors)
 }
 
 # Evaluate `expr`, which starts Python, so that Python finds its own libraries.
@@ -48,8 +48,8 @@ call_python <- function(name, argument = NULL) {
   result <- file.path(cell, "call-result.json")
   unlink(result)
   writeLines(kit$json(list(value = argument)), file.path(cell, "call-argument.json"))
-  arguments <- shQuote(c(file.path(files, "worker.py"), "call", name))
-  status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+  arguments <- c(file.path(files, "worker.py"), "call", name)
+  status <- starting_python(child$run(asked$python, arguments, errors))
   if (status != 0L) {
     text <- kit$read_text(errors)
     stop(structure(
@@ -94,9 +94,9 @@ do_transfer <- function() {
   sent <- file.path(cell, "transfer-sent")
   given <- file.path(cell, "transfer-given")
   worker <- function(action, kind) {
-    arguments <- shQuote(c(file.path(files, "worker.py"), "transfer", action, kind))
+    arguments <- c(file.path(files, "worker.py"), "transfer", action, kind)
     errors <- file.path(cell, "call.stderr")
-    status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+    status <- starting_python(child$run(asked$python, arguments, errors))
     if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
     kit$from_json(kit$read_text(file.path(cell, "call-result.json")))$value
   }
@@ -138,8 +138,8 @@ do_convert <- function() {
   work <- function(action, name) {
     unlink(paste0(given, c(".bin", ".json")))
     errors <- file.path(cell, "call.stderr")
-    arguments <- shQuote(c(file.path(files, "worker.py"), "convert", action, name))
-    status <- starting_python(suppressWarnings(system2(asked$python, arguments, stderr = errors)))
+    arguments <- c(file.path(files, "worker.py"), "convert", action, name)
+    status <- starting_python(child$run(asked$python, arguments, errors))
     if (status >= 128L) kit$refuse("crash", paste("Python was ended by", child$ending(status)))
     if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
   }
