@@ -354,6 +354,14 @@ refuse <- function(status, message) {
   ))
 }
 
+# Whether a condition says that Python, or the process that holds it, has ended in the middle: that
+# ends the whole probe, wherever in it it happens. A path with a process of its own signals it, as a
+# refusal that says "crash" or of the class ProcessEnded.
+is_the_end <- function(condition) {
+  inherits(condition, "ProcessEnded") ||
+    (inherits(condition, "harness_refusal") && condition$status == "crash")
+}
+
 # Refuse what needs a framework in a cell that names none.
 need_framework <- function(asked) {
   if (!nzchar(asked$framework)) refuse("unsupported", "the cell names no framework")
@@ -386,8 +394,9 @@ one_line <- function(text) trimws(gsub("[[:space:]]+", " ", paste(text, collapse
 
 # Evaluate `expr`, which gives the details of `probe`; return `status`, `phase`, `message` and
 # `details`. What stops it is said as an `error` event, with R's calls at the point where it was
-# signalled and, below them, Python's tracebacks.
-attempt <- function(probe, expr) {
+# signalled and, below them, Python's tracebacks. Where `expr` is a `part` of the probe, the end of
+# Python is not the part's own, and goes on to who attempts the whole.
+attempt <- function(probe, expr, part = FALSE) {
   calls <- NULL
   tryCatch(
     withCallingHandlers(
@@ -397,7 +406,10 @@ attempt <- function(probe, expr) {
       },
       error = function(condition) calls <<- sys.calls()
     ),
-    error = function(condition) failed(probe, condition, calls)
+    error = function(condition) {
+      if (part && is_the_end(condition)) stop(condition)
+      failed(probe, condition, calls)
+    }
   )
 }
 
@@ -561,7 +573,7 @@ call_probe <- function(noop, echo, most = MOST_CALLS) {
   if (took < 0.1) took <- seconds_of(noop())
   repeated("call", "noop", noop, most, took)
   values <- lapply(echoed_values(), function(sent) {
-    ended <- attempt("call", echo(sent))
+    ended <- attempt("call", echo(sent), part = TRUE)
     got <- switch(
       ended$status,
       pass = ended$details, unsupported = list(unsupported = ended$message),
@@ -633,16 +645,16 @@ error_probe <- function(raise_error, call_failing, seen = seen_of_error, most = 
   took <- seconds_of(stage(
     "error", "first_error", tryCatch(raise_error(PLANTED), error = function(e) caught <<- e)
   ))
-  if (inherits(caught, "harness_refusal")) stop(caught)
+  if (inherits(caught, "harness_refusal") || is_the_end(caught)) stop(caught)
   python_to_r <- if (is.null(caught)) {
     list(raised = FALSE, class = NULL, message = NULL, traceback = NULL)
   } else {
     seen(caught)
   }
-  again <- function() tryCatch(raise_error(PLANTED), error = function(e) NULL)
+  again <- function() tryCatch(raise_error(PLANTED), error = function(e) if (is_the_end(e)) stop(e))
   repeated("error", "error", again, most, took)
   fails <- function(...) stop(PLANTED_IN_R, call. = FALSE)
-  ended <- attempt("error", call_failing(fails))
+  ended <- attempt("error", call_failing(fails), part = TRUE)
   r_to_python <- switch(
     ended$status,
     pass = ended$details, unsupported = list(unsupported = ended$message),

@@ -112,7 +112,7 @@ of_kind <- function(bridge, kind) {
         break
       }
     }
-    seen <- kit$attempt("transfer", of_size(bridge, kind, label))
+    seen <- kit$attempt("transfer", of_size(bridge, kind, label), part = TRUE)
     if (seen$status != "pass") {
       if (length(sizes) == 0L && seen$status == "unsupported") {
         return(list(unsupported = seen$message))

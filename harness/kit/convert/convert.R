@@ -366,22 +366,34 @@ convert_probe <- function(asked, ask, refuses = function(condition) FALSE) {
   kit$nothing()
 }
 
+# The leg of the value under way.
+under_way <- new.env()
+
 carry <- function(ask, refuses) {
   for (line in strsplit(readLines(Sys.getenv("HARNESS_CONVERT_LIST")), " ")) {
     name <- line[[2L]]
     note(name, "begin")
+    under_way$leg <- "there"
+    gone <- NULL
     tryCatch(
       if (line[[1L]] == "r") carry_ours(ask, refuses, name) else carry_theirs(ask, refuses, name),
       harness_refusal = function(condition) {
-        kind <- if (condition$status == "crash") "crash" else "unavailable"
-        do.call(note, c(list(name, "there"), structure(
-          list(conditionMessage(condition)), names = kind
-        )))
+        if (condition$status == "crash") {
+          note(name, under_way$leg, crash = conditionMessage(condition))
+        } else {
+          note(name, "there", unavailable = conditionMessage(condition))
+        }
+      },
+      ProcessEnded = function(condition) {
+        gone <<- condition
+        note(name, under_way$leg, crash = conditionMessage(condition))
       },
       # Not the bridge's: the code here could not tell what it was given.
       error = function(condition) note(name, "fault", message = conditionMessage(condition))
     )
     note(name, "end")
+    # Nobody is left to take the other values: the driver is started again for those.
+    if (!is.null(gone)) stop(gone)
   }
 }
 
@@ -390,6 +402,7 @@ carry_ours <- function(ask, refuses, name) {
   ended <- tried(ask("take", name, value), refuses)
   do.call(note, c(list(name, "there"), ended$said))
   if (!ended$well) return(invisible())
+  under_way$leg <- "back"
   ended <- tried(ask("give_back"), refuses)
   if (ended$well) {
     ended$said$got <- describe(ended$value)
@@ -403,6 +416,7 @@ carry_theirs <- function(ask, refuses, name) {
   if (ended$well) ended$said$got <- describe(ended$value)
   do.call(note, c(list(name, "there"), ended$said))
   if (!ended$well) return(invisible())
+  under_way$leg <- "back"
   ended <- tried(ask("check", name, ended$value), refuses)
   do.call(note, c(list(name, "back"), ended$said))
 }
@@ -422,7 +436,7 @@ tried <- function(expr, refuses) {
       }
     ),
     error = function(condition) {
-      if (inherits(condition, "harness_refusal")) stop(condition)
+      if (inherits(condition, "harness_refusal") || kit$is_the_end(condition)) stop(condition)
       text <- kit$one_line(conditionMessage(condition))
       text <- substr(iconv(enc2utf8(text), "UTF-8", "UTF-8", sub = "byte"), 1L, MOST_TEXT)
       if (startsWith(text, "Unavailable: ") || inherits(condition, "Unavailable")) {

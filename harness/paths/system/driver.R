@@ -41,22 +41,31 @@ starting_python <- function(expr) {
   if (plain) force(expr) else child$with_libraries_of_caller(asked, expr)
 }
 
-# Have Python call one of the kit's functions, in a process of its own; what that writes to
-# standard error is all that is known of an exception.
-call_python <- function(name, argument = NULL) {
+# Have the worker do one of its small works for `probe`, in a process of its own. What that writes
+# to standard error is all that is known of an exception; a signal ends the whole probe.
+have_done <- function(probe, ...) {
   errors <- file.path(cell, "call.stderr")
+  arguments <- c(file.path(files, "worker.py"), ...)
+  status <- starting_python(child$run(asked$python, arguments, errors))
+  if (status == 0L) return(invisible())
+  text <- kit$read_text(errors)
+  if (status >= 128L) {
+    message <- paste("Python was ended by", child$ending(status))
+    say_ended(probe, message, text)
+    kit$refuse("crash", message)
+  }
+  stop(structure(
+    list(message = kit$last_line(text), call = NULL, text = text),
+    class = c("python_ended", "error", "condition")
+  ))
+}
+
+# Have Python call one of the kit's functions, for `probe`.
+call_python <- function(probe, name, argument = NULL) {
   result <- file.path(cell, "call-result.json")
   unlink(result)
   writeLines(kit$json(list(value = argument)), file.path(cell, "call-argument.json"))
-  arguments <- c(file.path(files, "worker.py"), "call", name)
-  status <- starting_python(child$run(asked$python, arguments, errors))
-  if (status != 0L) {
-    text <- kit$read_text(errors)
-    stop(structure(
-      list(message = kit$last_line(text), call = NULL, text = text),
-      class = c("python_ended", "error", "condition")
-    ))
-  }
+  have_done(probe, "call", name)
   kit$from_json(kit$read_text(result))$value
 }
 
@@ -72,12 +81,13 @@ seen_of_error <- function(condition) {
 # The probes `call` and `error`: one start of Python a call, so few of them.
 do_call <- function() {
   kit$call_probe(
-    function() call_python("noop"), function(value) call_python("echo", value), most = 10L
+    function() call_python("call", "noop"), function(value) call_python("call", "echo", value),
+    most = 10L
   )
 }
 do_error <- function() {
   kit$error_probe(
-    function(text) call_python("raise_error", text),
+    function(text) call_python("error", "raise_error", text),
     function(fails) {
       kit$refuse("unsupported", "Python is another process, and has nothing of R to call")
     },
@@ -94,10 +104,7 @@ do_transfer <- function() {
   sent <- file.path(cell, "transfer-sent")
   given <- file.path(cell, "transfer-given")
   worker <- function(action, kind) {
-    arguments <- c(file.path(files, "worker.py"), "transfer", action, kind)
-    errors <- file.path(cell, "call.stderr")
-    status <- starting_python(child$run(asked$python, arguments, errors))
-    if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
+    have_done("transfer", "transfer", action, kind)
     kit$from_json(kit$read_text(file.path(cell, "call-result.json")))$value
   }
   write <- function(kind, values) {
@@ -137,11 +144,7 @@ do_convert <- function() {
   }
   work <- function(action, name) {
     unlink(paste0(given, c(".bin", ".json")))
-    errors <- file.path(cell, "call.stderr")
-    arguments <- c(file.path(files, "worker.py"), "convert", action, name)
-    status <- starting_python(child$run(asked$python, arguments, errors))
-    if (status >= 128L) kit$refuse("crash", paste("Python was ended by", child$ending(status)))
-    if (status != 0L) stop(kit$last_line(kit$read_text(errors)), call. = FALSE)
+    have_done("convert", "convert", action, name)
   }
   received <- function() {
     if (file.exists(paste0(given, ".bin"))) return(kit$read_array(paste0(given, ".bin")))
@@ -172,6 +175,16 @@ result_of <- function(probe) {
 # Whether the worker has said itself how `probe` ended. It says so before it leaves the result.
 has_said <- function(probe, ended) probe == "init" && identical(ended, result_of(probe))
 
+# Say the error event of a worker that ended, with what it had written to standard error.
+say_ended <- function(probe, message, errors) {
+  hidden <- if (is.null(errors) || !nzchar(errors)) NULL else kit$tail_of(errors)
+  kit$say(
+    "error", probe = probe, phase = kit$state$phase, class = "WorkerEnded", message = message,
+    innermost = if (is.null(hidden)) message else kit$last_line(hidden),
+    traceback = "", hidden = hidden
+  )
+}
+
 # What stands for a probe whose worker ended badly, or ended well without a result.
 without_result <- function(probe, status, before) {
   message <- if (status == 0L) {
@@ -180,13 +193,7 @@ without_result <- function(probe, status, before) {
     sprintf("the worker ended by %s %s its result", child$ending(status), before)
   }
   kit$state$phase <- child$last_phase()
-  errors <- kit$read_text(worker_errors)
-  hidden <- if (is.null(errors) || !nzchar(errors)) NULL else kit$tail_of(errors)
-  kit$say(
-    "error", probe = probe, phase = kit$state$phase, class = "WorkerEnded", message = message,
-    innermost = if (is.null(hidden)) message else kit$last_line(hidden),
-    traceback = "", hidden = hidden
-  )
+  say_ended(probe, message, kit$read_text(worker_errors))
   list(
     status = if (status >= 128L) "crash" else "fail", phase = kit$state$phase, message = message,
     details = kit$nothing()
