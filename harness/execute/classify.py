@@ -57,7 +57,7 @@ def classify(outcome: Outcome, events: Sequence[Mapping[str, Any]], stderr: str 
     there, and what the oracles say of them, is for others.
     """
     phase = Phase.START if outcome.phase is None else _phase(outcome.phase, Phase.START)
-    probes = tuple(_probes(events))
+    probes = tuple(_seen_from_outside(probe, outcome) for probe in _probes(events))
     done = any(event.get("event") == "done" for event in events)
     if done:
         # Where the driver says that it is at its end, only the way out is left.
@@ -133,6 +133,27 @@ def crash_hint(stderr: str) -> str:
         if line.startswith("*** caught ") and following.startswith("address "):
             return following[:_LONGEST_HINT]
     return lines[-1][:_LONGEST_HINT] if lines else ""
+
+
+def of_memory(status: Status, message: str | None, outcome: Outcome) -> str | None:
+    """Return why a probe that its driver calls a crash ran out of memory; ``None`` where not.
+
+    A process that the driver started and that was ended by SIGKILL, while the kernel ended one for
+    want of memory, is taken for that one.  Neither is enough: the kernel's count is the machine's,
+    and anybody can send a signal.
+    """
+    if (
+        status is not Status.CRASH
+        or not outcome.kernel_killed
+        or "signal SIGKILL" not in str(message)
+    ):
+        return None
+    return f"{message}: the kernel ended a process for want of memory"
+
+
+def _seen_from_outside(probe: _Probe, outcome: Outcome) -> _Probe:
+    reason = of_memory(probe.status, probe.message, outcome)
+    return probe if reason is None else probe._replace(status=Status.OOM, message=reason)
 
 
 def _probes(events: Iterable[Mapping[str, Any]]) -> Iterable[_Probe]:

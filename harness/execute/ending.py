@@ -86,6 +86,7 @@ def outcome(
         message="; ".join(filter(None, (message, note))) or None,
         ended_at=measured.ended_at,
         processes=watch.processes(),
+        kernel_killed=watch.kernel_killed(),
     )
 
 

@@ -140,15 +140,19 @@ class MemoryWatch:
         return tuple(sorted(found.values(), key=lambda one: (one.role != "host", -one.peak_mb)))
 
     def kernel_stepped_in(self) -> bool:
-        """Tell whether a SIGKILL that was not ours is likely to be the kernel's own.
+        """Tell whether a SIGKILL of the command that was not ours is likely to be the kernel's own.
 
-        True where the kernel counts one more process ended for want of memory than at the
-        start, or where the tree was close to its limit when last seen.
+        True where the kernel has killed, or where the tree was close to its limit when last seen.
+        """
+        return self.kernel_killed() or self.now_mb > 0.9 * self._limit_mb
+
+    def kernel_killed(self) -> bool:
+        """Tell whether the kernel counts more processes ended for want of memory than at the start.
+
+        Of this tree, or of the whole machine: it counts them together.
         """
         now = tree.kernel_oom_kills()
-        if now is not None and self._oom_kills is not None and now > self._oom_kills:
-            return True
-        return self.now_mb > 0.9 * self._limit_mb
+        return now is not None and self._oom_kills is not None and now > self._oom_kills
 
     def _until_next(self, now: float) -> float:
         # Looking seldom is cheap; looking often is only needed where the limit is near, as

@@ -74,7 +74,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ``signal`` is a name (``SIGSEGV``); a shell's or bubblewrap's 128 + n counts as signal n.
     ``phase`` is the last one that the child wrote; ``max_rss_mb`` the peak of the sum over
     the process tree.  ``ended_at`` is when the command ended, in seconds since the epoch; 0 where
-    it never ran.  ``processes`` are the peaks of memory, program by program.
+    it never ran.  ``processes`` are the peaks of memory, program by program.  ``kernel_killed``
+    says that the kernel ended a process for want of memory while the job ran: one of it, or
+    another one of the machine.
     """
 
     end: End
@@ -89,3 +91,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
     ended_at: float = 0.0
     processes: tuple[ProcessPeak, ...] = ()
+    kernel_killed: bool = False

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness.execute.classify import Verdict, classify
+from harness.execute.classify import Verdict, classify, of_memory
 from harness.execute.environment import base_environment
 from harness.execute.events import read_events
 from harness.execute.pages import Pages, put_out_of_memory
@@ -226,6 +226,7 @@ def _run_variant(
         verdict=verdict,
         variant=variant,
     )
+    probes = tuple(_seen_from_outside(probe, outcome) for probe in probes)
     if pages is not None:
         probes = tuple(_started_cold(probe, pages) for probe in probes)
     with suppress(OSError):
@@ -256,6 +257,13 @@ def with_teardown(
     wall_s = max(outcome.ended_at - began[-1], 0.0)
     stage = {"event": "stage", "probe": "init", "name": "teardown", "wall_s": wall_s, "n": 1}
     return (*events, stage)
+
+
+def _seen_from_outside(probe: ProbeRecord, outcome: Outcome) -> ProbeRecord:
+    reason = of_memory(probe.status, probe.message, outcome)
+    if reason is None:
+        return probe
+    return msgspec.structs.replace(probe, status=Status.OOM, message=reason)
 
 
 def _files_of(ready: Provisioned) -> tuple[Path, ...]:

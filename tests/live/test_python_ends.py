@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.execute import tree
 from harness.model.cell import Axes
 from harness.model.record import CellRecord
 from harness.model.status import Status
@@ -64,6 +66,19 @@ def test_a_crash_is_a_crash_in_whatever_part_of_a_probe(run, tmp_path, path, pro
     assert "ended by signal SIGSEGV" in (found.message or "")
     assert record.status is Status.CRASH
     assert probe_of(record, "init").status is Status.PASS
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_python_that_the_kernel_kills_ran_out_of_memory(run, tmp_path, monkeypatch, path, kernel):
+    # A kernel that kills one for want of memory counts it, and nobody knows which it was.
+    counts = itertools.count()
+    monkeypatch.setattr(tree, "kernel_oom_kills", lambda: next(counts) if kernel else 1)
+    code = f"{END.format(signal=9)}\n{FAULTS['call']}"
+    record = ended(run, tmp_path, path, "call", code)
+    expected = Status.OOM if kernel else Status.CRASH
+    assert (record.status, probe_of(record, "call").status) == (expected, expected)
+    assert "SIGKILL" in (record.message or "")
 
 
 @pytest.mark.parametrize("path", PATHS)

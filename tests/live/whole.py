@@ -36,6 +36,8 @@ class Whole:
         self.preparation = Preparation(provisioner, resolver, every, QuietDisplay())
         self.folder = folder
         self.records: dict[str, CellRecord] = {}
+        self.paths: list[IntegrationPath | None] = []
+        """What is known by its id: one that is gone would leave that to another."""
 
     def __call__(
         self,
@@ -51,6 +53,7 @@ class Whole:
             f"{cell_id(axes)}.{'-'.join(probes)}.{plant}.{'' if path is None else id(path)}.{cold}"
         )
         if key not in self.records:
+            self.paths.append(path)
             control = None
             if axes.path != "native":
                 control = self(control_axes(axes), *(set(probes) & {"train"}) or ("init",))

@@ -174,6 +174,29 @@ def test_oom() -> None:
     assert verdict == (Status.OOM, Phase.TRAIN, "took 9 MB (phase train)")
 
 
+KILLED = "the worker ended by signal SIGKILL before its result"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message", "expected"),
+    [
+        (True, KILLED, Status.OOM),
+        (False, KILLED, Status.CRASH),
+        (True, KILLED.replace("SIGKILL", "SIGSEGV"), Status.CRASH),
+    ],
+)
+def test_a_child_that_the_kernel_killed_ran_out_of_memory(kernel, message, expected) -> None:
+    events = [probe("init"), phase("train"), probe("train", "crash", message), *DONE]
+    verdict = classify(ended(kernel_killed=kernel), events)
+    assert (verdict.status, verdict.phase) == (expected, Phase.TRAIN)
+    assert ("for want of memory" in (verdict.message or "")) is (expected is Status.OOM)
+
+
+def test_a_failure_is_none_of_memory_s_whatever_it_says() -> None:
+    events = [probe("init", "fail", KILLED), *DONE]
+    assert classify(ended(kernel_killed=True), events).status is Status.FAIL
+
+
 def test_not_started() -> None:
     outcome = ended(End.NOT_STARTED, message="cannot start Rscript: No such file or directory")
     assert classify(outcome, []) == (Status.FAIL, Phase.START, outcome.message)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.execute import tree
 from harness.execute.enclosure import Ending
 from harness.execute.ending import Measured, not_started, outcome
 from harness.execute.limits import MemoryWatch, PhaseClock
@@ -52,6 +53,14 @@ def test_kill_close_to_the_limit_was_the_kernel_s() -> None:
     assert judged(Ending(code=137), mb=95).end is End.OOM
     assert judged(Ending(code=137), mb=50).end is End.SIGNALLED
     assert judged(Ending(code=139), mb=95).end is End.SIGNALLED
+
+
+def test_that_the_kernel_killed_is_kept_whatever_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Looked at when the tree starts, and at its end.
+    for counts, killed in (((3, 4), True), ((3, 3), False), ((None, 4), False)):
+        looks = iter(counts)
+        monkeypatch.setattr(tree, "kernel_oom_kills", lambda looks=looks: next(looks))
+        assert judged(Ending(code=0)).kernel_killed is killed
 
 
 def test_what_the_sandbox_did_comes_first() -> None:
