@@ -36,8 +36,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         yield Whole(store, tmp_path_factory.mktemp("ends"))
 
 
-def ended(run: Whole, folder: Path, path: str, probe: str, code: str) -> CellRecord:
-    """Measure a cell whose Python has ``code`` in front of its own."""
+def ended(
+    run: Whole, folder: Path, path: str, probe: str, code: str, *edits: dict[str, tuple[str, str]]
+) -> CellRecord:
+    """Measure a cell whose Python has ``code`` in front of its own, and files with ``edits``."""
     kind, program = PATHS[path]
     changed = type("Changed", (kind,), {"files": folder / "files"})()
     shutil.copytree(kind.files, changed.files)
@@ -45,6 +47,10 @@ def ended(run: Whole, folder: Path, path: str, probe: str, code: str) -> CellRec
     start = "def main()"
     assert text.count(start) == 1
     (changed.files / program).write_text(text.replace(start, f"{code}\n\n\n{start}"))
+    for name, (old, new) in (pair for some in edits for pair in some.items()):
+        text = (changed.files / name).read_text()
+        assert text.count(old) == 1
+        (changed.files / name).write_text(text.replace(old, new))
     axes = Axes(
         path=path,
         transport="socket" if path == "rpc" else None,
@@ -66,6 +72,37 @@ def test_a_crash_is_a_crash_in_whatever_part_of_a_probe(run, tmp_path, path, pro
     assert "ended by signal SIGSEGV" in (found.message or "")
     assert record.status is Status.CRASH
     assert probe_of(record, "init").status is Status.PASS
+
+
+def test_a_server_may_take_its_time_to_leave(run, tmp_path):
+    code = "import atexit, time; atexit.register(time.sleep, 14)"
+    record = ended(run, tmp_path, "rpc", "call", code)
+    assert (record.status, record.message) == (Status.PASS, None)
+    teardown = next(one for one in probe_of(record, "init").stages if one.name == "teardown")
+    assert teardown.wall_s > 13
+
+
+def test_a_server_that_does_not_leave_is_said(run, tmp_path):
+    code = "import atexit, time; atexit.register(time.sleep, 600)"
+    edits = {"client.R": ("LEAVE_S <- 60", "LEAVE_S <- 2")}
+    record = ended(run, tmp_path, "rpc", "call", code, edits)
+    assert record.status is Status.FAIL
+    assert "did not end within 2 s after it was told to" in (record.message or "")
+
+
+def test_a_shell_may_take_its_time(run, tmp_path):
+    edits = {"process.R": ('"read -r _; echo', '"sleep 7; read -r _; echo')}
+    record = ended(run, tmp_path, "rpc", "call", "", edits)
+    assert (record.status, record.message) == (Status.PASS, None)
+
+
+def test_a_shell_that_does_not_answer_is_said(run, tmp_path):
+    edits = {"process.R": ('"read -r _; echo $$ > %s; "', '"exec sleep 3 # %s"')}
+    slow = {"process.R": ("SHELL_LIMIT_S <- 60", "SHELL_LIMIT_S <- 1")}
+    record = ended(run, tmp_path, "rpc", "call", "", edits, slow)
+    assert record.status is Status.FAIL
+    said = "the server could not be started: its shell did not answer"
+    assert probe_of(record, "init").message == said
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -4,6 +4,8 @@ READY_LIMIT_S <- 100
 HELLO_LIMIT_S <- 30
 # Longer than a phase of a cell may take: the limit of the phase comes first, and is what counts.
 CALL_LIMIT_S <- 1800
+# From goodbye to its end: a framework may need long to leave. Less than a phase may take.
+LEAVE_S <- 60
 # How often a waiting R looks whether the server still lives.
 LOOK_S <- 0.2
 
@@ -142,14 +144,15 @@ stop_server <- function() {
     hang_up()
     return(NULL)
   }
+  deadline <- Sys.time() + LEAVE_S
   if (is_alive(process)) {
     tryCatch(exchange(list(kind = "bye"), GRACE_S), error = function(e) NULL)
   }
   hang_up()
-  status <- end_process(process, GRACE_S)
+  status <- end_process(process, as.numeric(difftime(deadline, Sys.time(), units = "secs")))
   if (isTRUE(process$was_killed)) {
     return(list(status = "fail", message = sprintf(
-      "the server did not end within %d s after it was told to, and was killed", GRACE_S
+      "the server did not end within %d s after it was told to, and was killed", LEAVE_S
     )))
   }
   if (status == 0L) return(NULL)

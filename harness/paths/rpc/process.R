@@ -6,6 +6,9 @@
 
 POLL_S <- 0.02
 GRACE_S <- 10
+# How long the shell of a process may take to answer: on a busy machine seconds, and long enough
+# that what has not answered by then never will.
+SHELL_LIMIT_S <- 60
 
 # Start `command` (words, quoted here). With `minder`, a shell ends it when R is gone: for a
 # program that does not look after that itself.
@@ -34,7 +37,14 @@ start_process <- function(name, command, line, minder = FALSE) {
   # A shell that did not start has closed its standard input: that is found out below.
   try(suppressWarnings(writeLines(c("", line), process$connection)), silent = TRUE)
   try(suppressWarnings(flush(process$connection)), silent = TRUE)
-  within_limit(5, function() file.exists(file_of("pid")) && length(readLines(file_of("pid"))) == 1L)
+  answered <- within_limit(SHELL_LIMIT_S, function() {
+    file.exists(file_of("pid")) && length(readLines(file_of("pid"), warn = FALSE)) == 1L
+  })
+  if (!answered) {
+    # Whatever it still starts finds its standard input closed, and leaves.
+    try(suppressWarnings(close(process$connection)), silent = TRUE)
+    stop("the ", name, " could not be started: its shell did not answer", call. = FALSE)
+  }
   process$pid <- as.integer(readLines(file_of("pid")))
   reg.finalizer(process, end_process, onexit = TRUE)
   process
