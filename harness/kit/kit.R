@@ -443,7 +443,8 @@ failed <- function(probe, condition, calls) {
 
 # The last line of a text that says something.
 last_line <- function(text) {
-  lines <- strsplit(paste(text, collapse = "\n"), "\n")[[1L]]
+  # Whatever its bytes: in what is not valid here, strsplit() and nchar() see NA or stop.
+  lines <- strsplit(tail_of(text), "\n", fixed = TRUE)[[1L]]
   lines <- lines[nzchar(trimws(lines))]
   if (length(lines) == 0L) "" else trimws(lines[[length(lines)]])
 }

@@ -330,6 +330,9 @@ hard <- list(
   object = kit$nothing(), named = c(a = 1, b = 2), nested = list(list(x = list(1, "two")))
 )
 kit$say("hard", value = hard)
+kit$say("last", none = kit$last_line(NULL))
+writeBin(as.raw(c(0x61, 0x0a, 0xe9, 0x74, 0xe9, 0x0a)), "latin")
+kit$say("latin", value = kit$last_line(kit$read_text("latin")))
 text <- "{\"a\": [1, -2.5e3, null, true], \"b\": {\"c\": \"\\u00fc\\ud83c\\udf89 \\n x\"}}"
 again <- kit$from_json(text)
 kit$say("again", value = again, same = identical(kit$from_json(kit$json(again)), again))
@@ -413,6 +416,8 @@ def test_the_kit_in_r(workshop, tmp_path, r, locale):
         "named": {"a": 1, "b": 2},
         "nested": [{"x": [1, "two"]}],
     }
+    assert said["latin"]["value"] == "<e9>t<e9>"
+    assert said["last"]["none"] == ""
     again = {"a": [1, -2500, None, True], "b": {"c": "ü🎉 \n x"}}
     assert (said["again"]["value"], said["again"]["same"]) == (again, True)
     assert all(event["failed"] for event in log.events if event["event"] == "bad")
