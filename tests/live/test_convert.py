@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.model.cell import Axes
+from harness.model.cell import Axes, Limits
 from harness.model.status import Status
 from harness.probes.convert.fixtures import load_fixtures
 from harness.provision.store import FolderStore, default_root
@@ -27,7 +27,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 
 def outcomes(run: Whole, **axes: Any) -> dict[str, tuple[str, str]]:
-    record = run(Axes(python="3.11", pins=PINS, **axes), "init", "convert")
+    # A path that starts Python for each value needs minutes where the machine is busy.
+    limits = Limits(phases_s={"convert": 1200.0})
+    record = run(Axes(python="3.11", pins=PINS, **axes), "init", "convert", limits=limits)
     probe = probe_of(record, "convert")
     assert (probe.status, probe.message) == (Status.PASS, None)
     values = probe.details["values"]

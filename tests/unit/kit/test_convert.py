@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.cell import Limits
 from harness.probes.convert.compare import changes, described, differences
 from harness.probes.convert.fixtures import folder, load_fixtures
 
@@ -253,6 +254,11 @@ def test_the_last_value_may_be_the_one(supervise):
 def test_a_driver_that_cannot_start_is_an_error(supervise):
     with pytest.raises(RuntimeError, match="exit status 3: no bridge here"):
         supervise(code="import sys; print('no bridge here'); sys.exit(3)")
+
+
+def test_a_driver_that_never_begins_is_ended_before_the_cell_is(convert):
+    watch = sys.modules["convert_watch"]
+    assert Limits().phase_s > watch.START_LIMIT_S > watch.VALUE_LIMIT_S
 
 
 def test_what_a_path_has_no_language_for_is_not_tried(convert, supervise, tmp_path):
