@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import harness_kit as kit
 
@@ -232,15 +232,7 @@ def _of_kind(path: Crossing, kind: str) -> Dict[str, Any]:
     for label, n in SIZES.items():
         if n > LARGEST[kind]:
             break
-        if sizes and n > TELLING:
-            # What one value takes does not grow.
-            last = sizes[-1]["slowest_s"]
-            one = min(sizes[0]["slowest_s"], last)
-            seconds = one + (last - one) * n / sizes[-1]["n"]
-            if seconds > LONGEST_S:
-                ended = "%s would take about %.0f s a crossing" % (label, seconds)
-                break
-        seen = kit.attempt("transfer", lambda label=label: _of_size(path, kind, label))  # type: ignore[misc]
+        seen = kit.attempt("transfer", lambda label=label: _next(path, kind, label, sizes))  # type: ignore[misc]
         if seen["status"] == "unsupported":
             if not sizes:
                 return {"unsupported": seen["message"]}
@@ -250,6 +242,39 @@ def _of_kind(path: Crossing, kind: str) -> Dict[str, Any]:
             return {"sizes": sizes, "error": seen["message"]}
         sizes.append(seen["details"])
     return {"sizes": sizes, "ended": ended}
+
+
+def _next(path: Crossing, kind: str, label: str, sizes: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
+    """Do the size that comes after ``sizes``, where it does not take too long by those."""
+    n = SIZES[label]
+    if sizes and n > TELLING:
+        last = sizes[-1]["n"]
+        slowest = sizes[-1]["slowest_s"]
+        seconds = _seconds_for(n, sizes[0]["slowest_s"], slowest, last)
+        if seconds > LONGEST_S:
+            # Something else may have had the machine: one measurement is not to decide.
+            slowest = min(slowest, _again(path, kind, last))
+            seconds = _seconds_for(n, sizes[0]["slowest_s"], slowest, last)
+        if seconds > LONGEST_S:
+            raise kit.Unsupported("%s would take about %.0f s a crossing" % (label, seconds))
+    return _of_size(path, kind, label)
+
+
+def _seconds_for(n: int, one: float, slowest: float, last: int) -> float:
+    """Return what ``n`` values would take, by what one took and ``last`` did."""
+    # What one value takes does not grow.
+    one = min(one, slowest)
+    return one + (slowest - one) * n / last
+
+
+def _again(path: Crossing, kind: str, n: int) -> float:
+    """Measure the slower crossing of ``n`` values once more; nothing is said of it."""
+    path.make(kind, n)
+    began = time.perf_counter()
+    values = path.to_python(kind)
+    there = time.perf_counter()
+    path.to_r(kind, values)
+    return max(there - began, time.perf_counter() - there)
 
 
 def _of_size(path: Crossing, kind: str, label: str) -> Dict[str, Any]:

@@ -431,6 +431,47 @@ def test_the_kit_in_r(workshop, tmp_path, r, locale):
     assert (unavailable["status"], unavailable["message"]) == ("unavailable", "no GPU")
 
 
+R_TRANSFER = r"""
+kit <- new.env()
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)
+transfer <- new.env()
+transfer$kit <- kit
+sys.source(file.path(Sys.getenv("HARNESS_KIT"), "transfer.R"), envir = transfer)
+transfer$LARGEST[] <- 1e4
+transfer$TELLING <- 1
+transfer$STEADY_S <- 0.001
+slow <- list(once = c(doubles = 1, integers = 9), calls = 0L)
+kept <- NULL
+crossed <- transfer$transfer_probe(list(
+  why_not = function(kind) if (!(kind %in% names(slow$once))) "not here",
+  prepare = function(kind, values) values,
+  put = function(kind, values) {
+    if (length(values) == 1000L) slow$calls <<- slow$calls + 1L
+    if (length(values) == 1000L && slow$calls <= slow$once[[kind]]) Sys.sleep(0.6)
+    kept <<- values
+    if (length(values) == 10000L) slow$calls <<- 0L
+  },
+  get = function(kind) kept,
+  hash = function(kind) transfer$hash_values(kind, kept)
+))
+for (kind in names(slow$once)) {
+  seen <- crossed$kinds[[kind]]
+  kit$say(
+    "kind", n = as.list(vapply(seen$sizes, function(size) size$n, 0)), ended = seen$ended,
+    error = seen$error
+  )
+}
+"""
+
+
+def test_one_slow_crossing_does_not_decide_how_far_it_goes(workshop, tmp_path):
+    log = run_r(workshop, tmp_path, TRIXIE, R_TRANSFER)
+    once, always = (event for event in log.events if event["event"] == "kind")
+    assert (once["n"], once["ended"], once["error"]) == ([1, 1000, 10000], None, None)
+    assert (always["n"], always["error"]) == ([1, 1000], None)
+    assert always["ended"].startswith("1e4 would take about ")
+
+
 R_CHILD = r"""
 kit <- new.env()
 sys.source(file.path(Sys.getenv("HARNESS_KIT"), "kit.R"), envir = kit)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.model.cell import Axes
+from harness.model.cell import Axes, Limits
 from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.probes.transfer import KINDS
@@ -56,7 +56,8 @@ def name_of(one: Axes) -> str:
 
 
 def transferred(run: Whole, one: Axes) -> CellRecord:
-    return run(one, "init", "transfer")
+    # How long it takes is the machine's business.
+    return run(one, "init", "transfer", limits=Limits(phases_s={"convert": 1200.0}))
 
 
 @pytest.mark.parametrize("one", EACH, ids=name_of)
@@ -75,7 +76,8 @@ def test_what_shares_its_memory_and_what_does_not(run):
     def shared(path: str) -> dict[str, bool | None]:
         record = transferred(run, next(one for one in ROUTES if name_of(one) == path))
         sizes = probe_of(record, "transfer").details["kinds"]["doubles"]["sizes"]
-        return next(size["shared"] for size in sizes if size["n"] == 10**6)
+        # Of the largest: how large that is depends on the machine.
+        return sizes[-1]["shared"]
 
     # An array that reticulate hands to Python is R's own memory; back, it is a copy.
     assert shared("reticulate") == {"to_python": True, "to_r": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any
 
 import pytest
@@ -80,6 +81,25 @@ def test_what_would_take_too_long_is_not_tried(transfer, monkeypatch):
     seen = transfer.transfer_probe(transfer.Crossing())["kinds"]["doubles"]
     assert [size["n"] for size in seen["sizes"]] == [1]
     assert seen["ended"].startswith("1e3 would take about")
+
+
+def test_one_slow_measurement_does_not_decide(transfer, monkeypatch):
+    monkeypatch.setattr(transfer, "LARGEST", dict.fromkeys(transfer.KINDS, 10_000))
+
+    class Disturbed(transfer.Crossing):
+        calls = 0
+
+        def to_python(self, kind: str) -> Any:
+            found = super().to_python(kind)
+            # Once, of the thousand.
+            if kind == "doubles" and len(found) == 1000:
+                self.calls += 1
+                time.sleep(0.6 if self.calls == 1 else 0)
+            return found
+
+    seen = transfer.transfer_probe(Disturbed())["kinds"]["doubles"]
+    assert [size["n"] for size in seen["sizes"]] == [1, 1000, 10_000]
+    assert seen["ended"] is None
 
 
 def test_a_limit_ends_a_kind_and_an_error_fails_it(transfer, kit):
