@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.live.causes.bench import BOOKWORM, Bench, Situation
-from tests.live.causes.case import Case, by_script, numpy
+from tests.live.causes.case import REACHED, Case, by_script, numpy
 
 RSERVE = ("Rserve", "pbdZMQ", "reticulate")
 PYTHON = 'python <- Sys.getenv("RETICULATE_PYTHON")\n'
@@ -153,8 +153,7 @@ CASES = (
         'status <- system("R CMD Rserve --no-save")\nstopifnot(status == 0L)\n',
         base=with_rserve,
         remedy="start-from-R",
-        mended='Rserve::Rserve(args = "--no-save")\nSys.sleep(1)\n'
-        'line <- socketConnection("127.0.0.1", 6311, open = "rb", timeout = 5)\n',
+        mended=REACHED + 'Rserve::Rserve(args = "--no-save")\nline <- reached(6311)\n',
     ),
     by_script(
         "json-precision-lost",

@@ -23,6 +23,20 @@ from tests.live.causes.bench import Answer, Bench, Situation
 DOCTOR, SCRIPT, DIAGNOSE, MATRIX = "doctor", "doctor --script", "diagnose", "run"
 """What names a cause: an examination, one of a script, what a program printed, a matrix."""
 SCRIPT_FILE: Final = "script.R"
+REACHED: Final = """\
+reached <- function(port) {
+  for (trial in 1:600) {
+    line <- tryCatch(
+      suppressWarnings(socketConnection("127.0.0.1", port, open = "rb", timeout = 5)),
+      error = function(e) NULL
+    )
+    if (!is.null(line)) return(line)
+    Sys.sleep(0.1)
+  }
+  stop("nobody listens at ", port)
+}
+"""
+"""For scripts: a connection to a server that was just started, once that takes it."""
 _DEPTH: Final = {name: depth for depth, name in enumerate(LAYERS)}
 
 Make = Callable[[Bench], Situation]

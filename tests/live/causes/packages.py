@@ -13,7 +13,16 @@ import pytest
 from harness.model.cell import Framework
 from harness.model.environment import PythonEnvironment
 from tests.live.causes.bench import BOOKWORM, TRIXIE, Bench, Situation
-from tests.live.causes.case import MATRIX, SCRIPT_FILE, Case, bare, by_script, changed, numpy
+from tests.live.causes.case import (
+    MATRIX,
+    REACHED,
+    SCRIPT_FILE,
+    Case,
+    bare,
+    by_script,
+    changed,
+    numpy,
+)
 from tests.live.causes.merged import PYTHON as MERGED
 from tests.live.causes.merged import SITE, merged, site_of
 from tests.live.causes.values import KERAS, keras
@@ -21,11 +30,11 @@ from tests.live.causes.values import KERAS, keras
 CRAN = os.environ.get("HARNESS_CRAN") or None
 """Read now: a test sees no setting of the harness."""
 OWN = {"RETICULATE_PYTHON": MERGED}
-INDEX = """python <- Sys.getenv("RETICULATE_PYTHON")
+INDEX = f"""{REACHED}python <- Sys.getenv("RETICULATE_PYTHON")
 folder <- shQuote(path.expand("~/index"))
 serve <- c("-m", "http.server", "46315", "--bind", "127.0.0.1", "--directory", folder)
 system2(python, serve, wait = FALSE, stdout = FALSE, stderr = FALSE)
-Sys.sleep(3)
+close(reached(46315))
 index <- c("--index-url", "http://127.0.0.1:46315/simple")
 status <- system2(python, c("-m", "pip", "download", "--no-deps", "--retries", "1", index, "toy"))
 stopifnot(status == 0L)
