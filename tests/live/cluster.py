@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from .started import Started
 
 DASK = [sys.executable, "-m", "dask"]
 WITHOUT_HARNESS = [
@@ -22,21 +23,27 @@ LIMIT_S = 240.0
 
 
 class Cluster:
-    """A scheduler and its workers; what is left of them ends with ``close``."""
+    """A scheduler, its workers, and runs on them; what is left of all ends with ``close``."""
 
     def __init__(self, folder: Path, dask: Sequence[str] = DASK) -> None:
         self.folder = folder
         self.file = folder / "scheduler.json"
         self.workers: list[subprocess.Popen[bytes]] = []
-        self._all: list[subprocess.Popen[bytes]] = []
+        self._logs = 0
+        self.begin = Started()
         self.scheduler = self._start(
             "scheduler",
             *("--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
             *("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(self.file)),
             dask=dask,
         )
-        wait_for(self.file.exists)
-        address = json.loads(wait_for_text(self.file))["address"]
+        try:
+            wait_for(self.file.exists)
+            address = json.loads(wait_for_text(self.file))["address"]
+        except BaseException:
+            # Who has no cluster cannot close it.
+            self.close()
+            raise
         self.executor = f"dask://{address.removeprefix('tcp://')}"
         self._address = address
 
@@ -44,7 +51,7 @@ class Cluster:
         self, *options: str, dask: Sequence[str] = DASK, **environ: str
     ) -> subprocess.Popen[bytes]:
         """Start a worker of one thread, in one process, and wait until it is known."""
-        number = len(self._all)
+        number = self._logs
         worker = self._start(
             "worker",
             *(self._address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
@@ -59,9 +66,7 @@ class Cluster:
 
     def close(self) -> None:
         """End every process, and wait for it."""
-        for process in reversed(self._all):
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        self.begin.close()
 
     def _start(
         self,
@@ -70,16 +75,15 @@ class Cluster:
         dask: Sequence[str],
         environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{len(self._all)}.log").open("wb") as log:
-            process = subprocess.Popen(
+        number, self._logs = self._logs, self._logs + 1
+        with (self.folder / f"{number}.log").open("wb") as log:
+            return self.begin(
                 [*dask, kind, *arguments],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 env={**os.environ, **(environ or {})},
             )
-        self._all.append(process)
-        return process
 
 
 def wait_for(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.provision.store import FolderStore, default_root
 
 from .sources import source_of_reticulate, source_of_rpy2
+from .started import Started
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,14 @@ def store() -> Iterator[FolderStore]:
     """The store that all share: what was brought for another test need not come twice."""
     with FolderStore(default_root()) as store:
         yield store
+
+
+@pytest.fixture
+def begin() -> Iterator[Started]:
+    """Start programs that end with the test, whatever becomes of it."""
+    started = Started()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="module")

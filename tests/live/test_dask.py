@@ -170,10 +170,10 @@ def test_a_run_that_is_ended_ends_its_cells_on_the_workers(
     run = begun(own, tmp_path)
     wait_for(lambda: cells_under_way(own))
     run.send_signal(signum)
-    _, errors = run.communicate(timeout=30)
+    _, errors = run.communicate(timeout=60)
     assert run.returncode == (-9 if signum is signal.SIGKILL else 130), errors
     assert "Traceback" not in errors
-    wait_for(lambda: not cells_under_way(own), 15)
+    wait_for(lambda: not cells_under_way(own), 60)
     # The worker is as good as new.
     again = harness("run", "m.yaml", "--executor", own.executor, "--results", "out", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
@@ -375,7 +375,7 @@ def test_the_file_of_a_scheduler_will_do(cluster: Cluster, tmp_path: Path) -> No
 
 def start(cluster: Cluster, folder: Path, *options: str) -> subprocess.Popen[str]:
     with (folder / "stderr").open("w") as log:
-        return subprocess.Popen(
+        return cluster.begin(
             command("run", "m.yaml", "--executor", cluster.executor, "--results", "out", *options),
             cwd=folder,
             stdout=subprocess.DEVNULL,
@@ -386,7 +386,7 @@ def start(cluster: Cluster, folder: Path, *options: str) -> subprocess.Popen[str
 
 def begun(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
     (folder / "m.yaml").write_text(SLOW)
-    return subprocess.Popen(
+    return cluster.begin(
         command("run", "m.yaml", "--executor", cluster.executor, "--results", "out"),
         cwd=folder,
         stdout=subprocess.DEVNULL,

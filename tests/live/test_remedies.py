@@ -25,6 +25,8 @@ from harness.results.schema import schema
 from harness.workflow.planning import make_plan
 from harness.workflow.run import Settings, run_plan
 
+from .started import Started
+
 pytestmark = pytest.mark.live
 
 CRAN = os.environ.get("HARNESS_CRAN") or None
@@ -181,15 +183,15 @@ def test_without_remedies_none_is_tried(tmp_path: Path) -> None:
     assert cells(tmp_path / "out")[OLD_NUMPY_2]["trials"] == []
 
 
-def test_ctrl_c_during_a_trial_leaves_the_planned_results_whole(tmp_path: Path) -> None:
+def test_ctrl_c_during_a_trial_leaves_the_planned_results_whole(
+    tmp_path: Path, begin: Started
+) -> None:
     (tmp_path / "m.yaml").write_text(OLD)
     # A shell that runs the tests in the background has its children ignore SIGINT.
     command = ["env", "--default-signal=INT", *HARNESS]
     command += ["run", "m.yaml", "--only", OLD_NUMPY_2, "--results", "out"]
     with (tmp_path / "errors").open("w") as errors:
-        run = subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
-        )
+        run = begin(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=errors)
         work = tmp_path / "out" / "cells" / OLD_NUMPY_2 / "remedies" / "numpy1-control" / "work"
         deadline = time.monotonic() + 600
         while not work.is_dir():
@@ -197,7 +199,7 @@ def test_ctrl_c_during_a_trial_leaves_the_planned_results_whole(tmp_path: Path) 
             assert time.monotonic() < deadline, "no remedy was tried"
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        assert run.wait(30) == 130
+        assert run.wait(60) == 130
     assert "Traceback" not in (tmp_path / "errors").read_text()
     before = cells(tmp_path / "out")
     assert {cell["status"] for cell in before.values()} == {"pass", "fail"}

@@ -16,6 +16,8 @@ import pytest
 
 from harness.results.schema import schema
 
+from .started import Started
+
 pytestmark = pytest.mark.live
 
 HARNESS = [sys.executable, "-m", "harness"]
@@ -183,12 +185,12 @@ def test_a_folder_with_the_document_alone_will_do(
 
 
 def test_kill_9_in_the_middle_loses_nothing_and_repeats_nothing(
-    ran: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    ran: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, begin: Started
 ) -> None:
     del ran  # everything is provisioned by now
     (tmp_path / "m.yaml").write_text(MATRIX)
     command = [*HARNESS, "run", "m.yaml", "--results", "out", "--jobs", "1"]
-    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    first = begin(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
     journal = tmp_path / "out" / "journal.jsonl"
     _wait_for(lambda: journal.exists() and journal.read_text().count('"cell-finished"') >= 3)
     time.sleep(1.5)
@@ -205,19 +207,22 @@ def test_kill_9_in_the_middle_loses_nothing_and_repeats_nothing(
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_and_its_like_end_everything_with_130(
-    ran: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, signum: signal.Signals
+    ran: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    signum: signal.Signals,
+    begin: Started,
 ) -> None:
     del ran
     (tmp_path / "m.yaml").write_text(MATRIX)
     command = [*HARNESS, "run", "m.yaml", "--results", "out"]
     # A shell that runs the tests in the background has its children ignore SIGINT, nohup SIGHUP.
     command = ["env", "--default-signal=INT,HUP", *command]
-    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    run = begin(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / "out" / "journal.jsonl"
     _wait_for(lambda: journal.exists() and '"cell-started"' in journal.read_text())
     time.sleep(1)
     run.send_signal(signum)
-    _, errors = run.communicate(timeout=20)
+    _, errors = run.communicate(timeout=60)
     assert run.returncode == 130, errors
     assert "Traceback" not in errors
     _wait_for(lambda: not _processes_of(tmp_path))
