@@ -52,7 +52,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cell has none.  ``suite`` is the Debian suite that ships this R, and ``rolling`` says that it
     has moved on since.  ``system`` is where it was measured.  ``control_passes`` is ``None``
     where nothing is known of a control.  ``example`` is the text of the documented example that
-    failed.
+    failed, as the harness has it, ``corrected`` what the cell had made of it by then.
     """
 
     record: CellRecord
@@ -67,6 +67,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cause: Finding | None = None
     control_passes: bool | None = None
     example: str = ""
+    corrected: str = ""
 
     @property
     def path(self) -> str:

@@ -72,6 +72,11 @@ def _lines(case: Case, command: str, missing: tuple[str, ...]) -> Iterator[str]:
             yield ""
             yield "Compare its losses with those of `.venv/bin/python control.py`, without R."
         yield from _cause(case)
+    if case.corrected:
+        yield ""
+        yield "As the cell corrected it:"
+        yield ""
+        yield textwrap.indent(case.corrected, "    ", lambda _line: True)
     yield ""
     yield f"{MARK}{record.id} -->"
 

@@ -13,6 +13,7 @@ from harness.repro.case import Case
 from harness.repro.readme import readme
 from harness.repro.scripts import scripts
 from harness.repro.surroundings import build_script, dockerfile, environment, is_unbuilt
+from harness.repro.words import checked, plain
 
 _NOTHING: Final = {
     Status.UNAVAILABLE: "it could not be had here",
@@ -32,15 +33,22 @@ class Reproducer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reproducer(case: Case) -> Reproducer:
-    """Return what reproduces a cell.
+    """Return what reproduces a cell, of plain words alone: the case may be a stranger's.
 
     Raises
     ------
     NotMeasured
         The cell did not run, so that there is nothing to reproduce.
     UsageError
-        Its path has no plain script, or it failed where none can stand in.
+        Its path has no plain script, or it failed where none can stand in; or its results say
+        something that may not stand in a script.
     """
+    made = _reproducer(checked(case))
+    files = {name: plain(text) for name, text in made.files.items()}
+    return msgspec.structs.replace(made, files=files)
+
+
+def _reproducer(case: Case) -> Reproducer:
     record = case.record
     why = _NOTHING.get(record.status)
     if why is not None:
@@ -102,6 +110,11 @@ def _missing(case: Case) -> tuple[str, ...]:
             "`requirements.lock` has only the versions that were read back and those that were "
             "asked for: the exact lock was not among the results, so that the rest is what fits "
             "today."
+        )
+    if case.corrected:
+        found.append(
+            "The example is as it is documented. The cell corrected it to what stands at the end "
+            "of this page, and it failed even so: read that, and put it into `repro.R`."
         )
     build = case.build
     if build is not None and build.tree:

@@ -239,7 +239,8 @@ def _expected(case: Case) -> str:
     record = case.record
     if record.status is Status.PASS:
         return ""
-    said = case.message[:_LONGEST]
+    # Python in a script in R is a raw string, which a message must not end.
+    said = case.message[:_LONGEST].replace(')---"', ') ---"')
     if record.status is Status.TIMEOUT:
         said = f"this does not return ({said})"
     return "".join(

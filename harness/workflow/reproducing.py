@@ -66,6 +66,7 @@ def _case(folder: Path, told: Account, results: Results) -> Case:
     machine = results.machine_of(record.id)
     control = told.control
     passes = None if control is None else control.status is Status.PASS
+    example, corrected = _example(record)
     return Case(
         record=record,
         python=_python(folder, record, control),
@@ -78,7 +79,8 @@ def _case(folder: Path, told: Account, results: Results) -> Case:
         system=", ".join(part for part in (machine.os, machine.arch) if part),
         cause=causes[0] if causes else None,
         control_passes=passes if record.status is not Status.PASS else None,
-        example=_example(record),
+        example=example,
+        corrected=corrected,
     )
 
 
@@ -226,27 +228,30 @@ def _build(
     return None if comes_with_r else Build(package=package, version=version)
 
 
-def _example(record: CellRecord) -> str:
-    """Return the text of the documented example that failed, as it was run last."""
+def _example(record: CellRecord) -> tuple[str, str]:
+    """Return the text of the documented example that failed, and that which the cell had corrected.
+
+    The first is the harness's own: what results hold is text, and never becomes a script.
+    """
     found = _EXAMPLE.search(record.message or "")
-    if found is None:
-        return ""
+    if found is None or record.axes.get("path") != "reticulate":
+        # The script that the example of `system` calls is a part of the harness.
+        return "", ""
     name, corrected = found.groups()
     probe = next((probe for probe in record.probes if probe.name == "seed"), None)
-    seen = {} if probe is None else probe.details.get("examples", {}).get(name, {})
-    if record.axes.get("path") != "reticulate":
-        # The script that the example of `system` calls is a part of the harness.
-        return ""
-    if corrected and seen.get("corrected"):
-        return str(seen["corrected"]).replace("ENV/bin/python", _VENV)
+    examples = {} if probe is None else probe.details.get("examples")
+    seen = examples.get(name) if isinstance(examples, dict) else None
+    seen = seen if isinstance(seen, dict) else {}
     file = resources.files("harness").joinpath("kit", "seed", "examples", f"{name}.R")
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    for placeholder in seen.get("filled", {}):
-        text = text.replace(placeholder, _VENV)
-    return text
+    text = text.replace(_PLACEHOLDER, _VENV)
+    told = str(seen.get("corrected") or "") if corrected else ""
+    return text, told.replace("ENV/bin/python", _VENV)
 
 
 _VENV: Final = ".venv/bin/python"
+_PLACEHOLDER: Final = "/path/to/your/python"
+"""What every reader of these examples has to replace (``kit/seed/examples.R``)."""
 
 
 def _part(record: CellRecord, name: str) -> dict[str, Any]:
