@@ -34,7 +34,7 @@ from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
 from harness.registry import Registry
 from harness.resolve import Resolver
-from harness.results.load import NoRun, load
+from harness.results.load import DOCUMENT, JOURNAL, PACKED, NoRun, load
 from harness.results.machine import this_machine
 from harness.results.save import save
 from harness.workflow.bridges import Named, bring_trees, tree_of
@@ -220,22 +220,40 @@ class _Run:
         self.machine = this_machine()
 
     def _known(self) -> dict[str, CellRecord]:
-        """Return the results that there are already for what is asked now."""
-        journal = self.settings.results / "journal.jsonl"
-        if not journal.exists() or not journal.stat().st_size:
-            return {}
+        """Return the results that there are already for what is asked now.
+
+        What could not be had is asked for again: a network, a mirror or a graphics card may be
+        within reach by now.
+        """
         # Also where nothing of it is asked for: what cannot be read now cannot be at the end.
-        try:
-            records = load(self.settings.results).cells
-        except NoRun:
+        recorded = self._recorded()
+        if self.settings.fresh:
             return {}
         return {
             record.id: record
-            for record in (() if self.settings.fresh else records)
-            if record.status is not Status.MISSING
+            for record in recorded
+            if record.status not in {Status.MISSING, Status.UNAVAILABLE}
             and record.key == self.keys.get(record.id)
             and record.id not in self.settings.anew
         }
+
+    def _recorded(self) -> tuple[CellRecord, ...]:
+        """Return what the folder's journal tells, also of what is not asked for now."""
+        folder = self.settings.results
+        try:
+            if (folder / JOURNAL).exists() and (folder / JOURNAL).stat().st_size:
+                return load(folder).cells
+        except NoRun:
+            pass
+        kept = next((name for name in (DOCUMENT, PACKED) if (folder / name).exists()), None)
+        if kept is not None:
+            # Made by `harness merge`, or brought here: the end of this run would write over it.
+            raise UsageError(
+                f"{folder} has {kept} and no journal of a run, so a run there would write over "
+                "these results: name another folder with --results, and then put both together "
+                "with `harness merge`"
+            )
+        return ()
 
     def execute(self) -> None:
         """Plan, prepare, measure; every event goes to the journal as it happens."""

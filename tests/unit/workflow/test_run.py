@@ -104,6 +104,49 @@ def test_every_cell_is_ordered_once_with_what_is_known_of_its_control(tmp_path: 
     assert again.cells == results.cells
 
 
+def test_what_could_not_be_had_is_asked_for_again(tmp_path: Path) -> None:
+    def without_network(order: Order) -> Answer:
+        had = order.cell.axes.python == "3.11"
+        return Answer(record=record(order.cell, Status.PASS if had else Status.UNAVAILABLE))
+
+    whole = plan("3.11", "3.12")
+    run(whole, tmp_path, without_network)
+    results, executor = run(whole, tmp_path)
+    assert {order.cell.axes.python for order in executor.orders} == {"3.12"}
+    assert [one.status for one in results.cells] == [Status.PASS] * 4
+
+
+def test_what_could_not_be_had_stays_so_where_nobody_came_to_ask_again(tmp_path: Path) -> None:
+    def say(order: Order) -> Answer:
+        return Answer(record=record(order.cell, Status.UNAVAILABLE, message="no network"))
+
+    def ended(order: Order) -> Answer:
+        raise KeyboardInterrupt
+
+    run(plan("3.11"), tmp_path, say)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan("3.11"), tmp_path, ended)
+    assert {one.message for one in load(tmp_path / "out").cells} == {"no network"}
+
+
+def test_a_run_does_not_write_over_merged_results(tmp_path: Path) -> None:
+    """They are no journal's, which is what a run's results come from."""
+    out = tmp_path / "out"
+    run(plan("3.11", "3.12"), tmp_path)
+    (out / "journal.jsonl").unlink()
+    before = (out / "results.json").read_bytes()
+    for fresh in (False, True):
+        with pytest.raises(UsageError) as told:
+            run(plan("3.11"), tmp_path, fresh=fresh, partial=True)
+        assert str(told.value) == (
+            f"{out} has results.json and no journal of a run, so a run there would write over "
+            "these results: name another folder with --results, and then put both together with "
+            "`harness merge`"
+        )
+    assert (out / "results.json").read_bytes() == before
+    assert len(load(out).cells) == 4
+
+
 def test_where_a_cell_was_measured_is_kept(tmp_path: Path) -> None:
     def say(order: Order) -> Answer:
         here = order.cell.axes.path == "native"
