@@ -53,13 +53,22 @@ SECRET_PLACES: Final = (
     ".config/hub",
     ".config/git/credentials",
     ".config/pip",
+    ".config/uv",
+    ".config/dask",
+    ".config/containers/auth.json",
     ".config/rclone",
     ".config/google-chrome",
     ".config/chromium",
     ".cache/huggingface/token",
+    ".cache/huggingface/stored_tokens",
     ".huggingface",
     ".kaggle",
     ".local/share/keyrings",
+    ".local/share/uv/credentials",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".condarc",
+    ".databrickscfg",
 )
 """Places below the caller's home that a cell on the machine's own root does not see.
 
@@ -167,10 +176,15 @@ def _system_mounts(job: Job, tools: MountTools) -> Iterator[tuple[Path, _Mount]]
 def _secrets(home: Path) -> Iterator[Path]:
     for place in SECRET_PLACES:
         path = home / place
-        # The mount point must be there, and be no link: a link's target stays visible, as
-        # it would without the harness.
-        if os.path.lexists(path) and not path.is_symlink():
-            yield path
+        if not path.is_symlink():
+            if os.path.lexists(path):
+                yield path
+            continue
+        # As those who keep such files elsewhere have it. No mount can lie on a link, so what it
+        # leads to is hidden; a link that leads above the home would hide all of that.
+        target = Path(os.path.realpath(path))
+        if target.exists() and not home.resolve().is_relative_to(target):
+            yield target
 
 
 def _hidden(path: Path) -> _Mount:

@@ -100,10 +100,14 @@ def test_secrets_of_the_home_are_hidden(
         (home / ".ssh" / "id").write_text("secret")
         (home / ".ssh" / "known").write_text("shown")
         (home / ".netrc").write_text("secret")
+        (home / "dotfiles").mkdir()
+        (home / "dotfiles" / "pypirc").write_text("secret")
+        (home / ".pypirc").symlink_to("dotfiles/pypirc")
         (home / "R").mkdir()
         (home / "R" / "library").write_text("visible")
         monkeypatch.setenv("HOME", str(home))
-        script = f"cd {home}; cat .ssh/id .netrc; cat R/library .ssh/known; touch .ssh/new"
+        secret = ".ssh/id .netrc .pypirc dotfiles/*"
+        script = f"cd {home}; cat {secret}; cat R/library .ssh/known; touch .ssh/new"
         apart.sh(script, binds=(Bind(home / ".ssh" / "known"),))
         assert apart.stdout == "visibleshown"
         assert "Read-only file system" in apart.stderr

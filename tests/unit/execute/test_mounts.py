@@ -131,6 +131,23 @@ def test_secrets_are_hidden_and_named_ones_shown(tmp_path: Path) -> None:
     assert follows(words, "--ro-bind", "/dev/null", str(tmp_path / ".netrc"))
 
 
+def test_what_a_secret_s_link_leads_to_is_hidden(tmp_path: Path) -> None:
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir()
+    (away / "ssh").mkdir(parents=True)
+    (away / "netrc").write_text("")
+    (home / ".ssh").symlink_to(away / "ssh")
+    (home / ".netrc").symlink_to("../away/netrc")
+    # Above the home: to hide it would hide all that the cell needs.
+    (home / ".gnupg").symlink_to("..")
+    (home / ".docker").symlink_to("gone")
+    (home / ".kube").symlink_to(".kube")
+    words = options(None, home=home)
+    assert follows(words, "--tmpfs", str(away / "ssh"))
+    assert follows(words, "--ro-bind", "/dev/null", str(away / "netrc"))
+    assert not {str(tmp_path), str(home), str(home / ".ssh"), str(home / ".docker")} & set(words)
+
+
 def test_secret_places_are_each_named_once() -> None:
     assert len(set(mounts.SECRET_PLACES)) == len(mounts.SECRET_PLACES)
     assert all(
