@@ -2,7 +2,8 @@
 
 Every process is ended as surely as with bubblewrap, but the cell sees the machine's own
 file system, other processes and the network; the sandbox says so in the outcome.  What it must
-not see, the caller's variables, is taken out of reach: see ``concealment`` and ``supervisor``.
+not see, the caller's variables, is taken out of reach, and so is to write outside of its own
+folders: see ``concealment`` and ``supervisor``.
 """
 
 from __future__ import annotations
@@ -45,11 +46,17 @@ class SupervisedEnclosure:
         self._unread = b""
         self._at_end = False
         self._seen: list[int] = []
+        asked = {
+            "argv": job.argv,
+            "env": env,
+            "cwd": str(job.cwd),
+            "writable": [str(bind.source) for bind in job.binds if bind.writable],
+        }
         self._status, status_for_child = os.pipe()
         request = os.memfd_create("harness-cell")
         try:
             with open(request, "w", encoding="utf-8", closefd=False) as stream:
-                json.dump({"argv": job.argv, "env": env, "cwd": str(job.cwd)}, stream)
+                json.dump(asked, stream)
             os.lseek(request, 0, os.SEEK_SET)
             self.process = subprocess.Popen(
                 [

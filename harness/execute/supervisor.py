@@ -1,16 +1,17 @@
 """Holds one process tree where there are no namespaces; run by ``fallback``, never imported.
 
 A script of the standard library alone: ``python -I -S supervisor.py REQUEST STATUS PARENT``.
-It reads from descriptor ``REQUEST`` an object with ``argv``, ``env`` and ``cwd``, starts the
-command in a session of its own, and writes to descriptor ``STATUS`` one object a line:
-``{"pid": ...}``, then ``{"error": ...}``, ``{"exit": ...}`` or ``{"signal": ...}``, then
-``{"leftovers": ...}``.  It becomes the parent of every process whose own parent ends, so
-that a daemon cannot get away; when the command has ended, when it is told to with SIGTERM,
-or when the harness (``PARENT``) is gone, it ends all of them.
+It reads from descriptor ``REQUEST`` an object with ``argv``, ``env``, ``cwd`` and ``writable``
+(places), starts the command in a session of its own, and writes to descriptor ``STATUS`` one
+object a line: ``{"pid": ...}``, then ``{"error": ...}``, ``{"exit": ...}`` or
+``{"signal": ...}``, then ``{"leftovers": ...}``.  It becomes the parent of every process whose
+own parent ends, so that a daemon cannot get away; when the command has ended, when it is told to
+with SIGTERM, or when the harness (``PARENT``) is gone, it ends all of them.
 
-The command cannot look into a process that is not of its own tree, as far as the kernel can keep
-it from that: the environment of what its user runs besides is none of its business.  Of a user who
-is not root, that takes Landlock.
+As far as the kernel can keep it from that, the command cannot look into a process that is not of
+its own tree (the environment of what its user runs besides is none of its business), and changes
+no file but below ``writable``, ``/tmp`` and ``/dev``.  The second takes Landlock, and the first
+does where the user is not root.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ctypes
 import json
 import os
 import signal
+import stat
 import sys
 import time
 
@@ -40,9 +42,15 @@ _CAPABILITY_VERSION = 0x20080522
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
 _LANDLOCK_ASK_VERSION = 1
 _LANDLOCK_PATH_BENEATH = 1
-_LANDLOCK_REFER = 1 << 13
 _LANDLOCK_SINCE = 2
 """Before that (Linux 5.19), Landlock forbids to move a file to another folder."""
+_TRUNCATES_SINCE = 3
+_WRITE_FILE, _REFER, _TRUNCATE = 1 << 1, 1 << 13, 1 << 14
+_CHANGES = sum(1 << bit for bit in range(4, 13)) | _WRITE_FILE | _REFER | _TRUNCATE
+"""To write, make, move and remove files of every kind."""
+_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - as in a cell with namespaces
+_INTO = ("/dev", "/proc")
+"""What is there can be written into: a device, a process's own settings."""
 
 
 def main(request: int, status: int, parent: int) -> int:
@@ -95,7 +103,7 @@ def _start(job: dict[str, object], libc: ctypes.CDLL) -> int | str:
                 ) as score,
             ):
                 score.write("1000")
-            _look_away(libc)
+            _confine(libc, [str(folder) for folder in job["writable"]])  # type: ignore[attr-defined]
             os.chdir(str(job["cwd"]))
             os.execvpe(argv[0], argv, env)  # noqa: S606
         except OSError as error:
@@ -112,12 +120,12 @@ def _start(job: dict[str, object], libc: ctypes.CDLL) -> int | str:
     return pid
 
 
-def _look_away(libc: ctypes.CDLL) -> None:
-    """Keep this process, and all that it starts, from looking into processes of others."""
+def _confine(libc: ctypes.CDLL, writable: list[str]) -> None:
+    """Keep this process, and all that it starts, from what is none of its business."""
     _drop_capabilities(libc)
     # Without it only root may restrict itself; cells in namespaces have no setuid programs either.
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
-        _restrict(libc)
+        _restrict(libc, writable)
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
@@ -139,11 +147,10 @@ def _drop_capabilities(libc: ctypes.CDLL) -> None:
     libc.capset(ctypes.byref(header), sets)
 
 
-def _restrict(libc: ctypes.CDLL) -> None:
-    """Enter a Landlock domain, from which no process outside of it can be looked into.
+def _restrict(libc: ctypes.CDLL, writable: list[str]) -> None:
+    """Enter a Landlock domain.
 
-    It restricts nothing else: the one right to files that a domain takes without being told is
-    given for all of them.
+    No process outside of it can be looked into, and no file outside of ``writable`` be changed.
     """
 
     class Ruleset(ctypes.Structure):
@@ -157,21 +164,31 @@ def _restrict(libc: ctypes.CDLL) -> None:
         whole = (ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)
         return int(libc.syscall(*whole))
 
-    if call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_ASK_VERSION) < _LANDLOCK_SINCE:
+    version = call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_ASK_VERSION)
+    if version < _LANDLOCK_SINCE:
         return
-    ruleset = Ruleset(_LANDLOCK_REFER)
+    handled = _CHANGES if version >= _TRUNCATES_SINCE else _CHANGES & ~_TRUNCATE
+    ruleset = Ruleset(handled)
     rules = call(_LANDLOCK_CREATE_RULESET, ctypes.byref(ruleset), ctypes.sizeof(ruleset), 0)
     if rules < 0:
         return
+    places = [(place, handled) for place in (*_WRITABLE, *writable)]
+    places += [(place, handled & (_WRITE_FILE | _TRUNCATE)) for place in _INTO]
     try:
-        folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
-        try:
-            rule = ctypes.byref(Beneath(_LANDLOCK_REFER, folder))
-            added = call(_LANDLOCK_ADD_RULE, rules, _LANDLOCK_PATH_BENEATH, rule, 0)
-        finally:
-            os.close(folder)
-        if added == 0:
-            call(_LANDLOCK_RESTRICT_SELF, rules, 0)
+        for place, allowed in places:
+            try:
+                folder = os.open(place, os.O_PATH | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                # Of a file, nothing else can be allowed.
+                is_folder = stat.S_ISDIR(os.fstat(folder).st_mode)
+                mine = allowed if is_folder else allowed & (_WRITE_FILE | _TRUNCATE)
+                rule = ctypes.byref(Beneath(mine, folder))
+                call(_LANDLOCK_ADD_RULE, rules, _LANDLOCK_PATH_BENEATH, rule, 0)
+            finally:
+                os.close(folder)
+        call(_LANDLOCK_RESTRICT_SELF, rules, 0)
     finally:
         os.close(rules)
 

@@ -13,9 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.execute.isolation import Isolation
+from harness.execute.sandbox import run
 from harness.model.job import Bind, End
 
 from .conftest import PYTHON, Cell
@@ -113,6 +115,56 @@ def test_secrets_of_the_home_are_hidden(
         assert "Read-only file system" in apart.stderr
     finally:
         subprocess.run(["rm", "-r", str(home)], check=True)
+
+
+_CHANGES = r"""
+import contextlib, os, sys
+from pathlib import Path
+home, work = Path(sys.argv[1]), Path.cwd()
+def refused(change):
+    try:
+        change()
+    except OSError:
+        return True
+print(all([
+    refused(lambda: (home / ".bashrc").write_text("planted")),
+    refused(lambda: (home / "thesis").open("a")),
+    refused(lambda: os.truncate(home / "thesis", 0)),
+    refused(lambda: (home / "thesis").unlink()),
+    refused(lambda: (home / "thesis").rename(work / "thesis")),
+    refused(lambda: (home / "folder").mkdir()),
+    refused(lambda: (home / "link").symlink_to("thesis")),
+    refused(lambda: os.link(home / "thesis", work / "thesis")),
+]))
+(work / "one").mkdir()
+(work / "one" / "file").write_text("own")
+(work / "one" / "file").rename(work / "file")
+Path("/dev/null").write_text("nothing")
+Path("/dev/shm/harness-test").write_text("memory")
+Path("/dev/shm/harness-test").unlink()
+Path("/tmp/harness-test").write_text("scratch")
+Path("/tmp/harness-test").unlink()
+Path("/proc/self/oom_score_adj").write_text("1000")
+print((work / "file").read_text())
+"""
+
+
+def test_files_of_the_caller_are_not_changed(cell: Cell, tmp_path: Path) -> None:
+    if cell.isolation.bubblewrap is None and ctypes.CDLL(None).syscall(444, None, 0, 1) < 3:
+        pytest.skip("this kernel has no Landlock, or one before that of Linux 6.2")
+    home = _outside_of_tmp(tmp_path)
+    try:
+        (home / "thesis").write_text("years of work")
+        work = home / "work"
+        work.mkdir()
+        job = cell.job(PYTHON, "-I", "-c", _CHANGES, str(home))
+        job = msgspec.structs.replace(job, cwd=work, binds=(*job.binds, Bind(work, writable=True)))
+        assert run(job, isolation=cell.isolation).exit_code == 0, cell.stderr
+        assert cell.stdout == "True\nown\n"
+        assert sorted(path.name for path in home.iterdir()) == ["thesis", "work"]
+        assert (home / "thesis").read_text() == "years of work"
+    finally:
+        shutil.rmtree(home)
 
 
 def test_folders_below_tmp_are_seen_where_they_are_named(apart: Cell, tmp_path: Path) -> None:
@@ -265,6 +317,7 @@ _RUNS_A_CELL = """
 import ctypes, os, sys
 from pathlib import Path
 from harness.execute.isolation import Isolation
+from harness.execute.sandbox import run
 from harness.execute.sandbox import run
 from harness.model.cell import Limits
 from harness.model.job import Job
