@@ -22,7 +22,7 @@ def command(file: Path, folders: tuple[Path, ...], form: str) -> None:
 
     FILE is made where it is not there; results that are in it already change nothing. A series
     is of one cell, stage, machine, lock and version of the probe: nothing else is compared.
-    Finding steps takes the package ruptures ('pip install r-python-harness[history]').
+    Finding steps takes the package ruptures ('pip install ".[history]"' in a checkout).
     """
     from harness.history.show import as_json, as_text
     from harness.report.words import clean
