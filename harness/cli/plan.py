@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import BRIDGE, COSTS, MATRIX, covering, default_results, selection
+from harness.cli.options import (
+    BRIDGE,
+    COSTS,
+    CRAN,
+    MATRIX,
+    covering,
+    default_results,
+    selection,
+)
 
 if TYPE_CHECKING:
     from harness.cli.existence import Resolved
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 @selection
 @COSTS
 @covering
+@CRAN
 @BRIDGE
 @click.option(
     "--resolve",
@@ -55,6 +64,7 @@ def command(
     cover: int | None,
     require: tuple[str, ...],
     failed_in: Path | None,
+    cran: str | None,
     bridges: tuple[str, ...],
     resolve: bool,
     form: str,
@@ -79,7 +89,15 @@ def command(
         raise click.UsageError("--shards goes with --format github, and without --shard")
     # A covering selection is of the whole plan; what is dealt out comes after it.
     first, later = (shard, None) if cover is None else (None, shard)
-    plan = make_plan(matrix, only=only, where=where, shard=first, bridges=bridges, costs=costs)
+    plan = make_plan(
+        matrix,
+        only=only,
+        where=where,
+        shard=first,
+        cran=cran,
+        bridges=bridges,
+        costs=costs,
+    )
     show = {"table": _table, "json": _json, "github": _github}[form]
     if shards is not None:
         show = partial(_github_shards, count=shards, costs=costs)

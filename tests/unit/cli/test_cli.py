@@ -93,6 +93,19 @@ def test_plan_as_a_table(matrix: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[-1] == "4 cells"
 
 
+def test_plan_takes_versions_of_a_bridge_from_the_repository_that_is_named(
+    matrix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / matrix).write_text(
+        "axes: {path: reticulate, r: 4.5.0, bridge: newest, python: '3.11'}"
+    )
+    source = tmp_path / "cran/reticulate"
+    source.mkdir(parents=True)
+    source.joinpath("DESCRIPTION").write_text("Package: reticulate\nVersion: 9.9.9\n")
+    assert run(["plan", matrix, "--cran", str(source.parent)]) == 0
+    assert "reticulate-9.9.9__r4.5.0__py3.11__cpu" in capsys.readouterr().out
+
+
 def test_plan_as_json(matrix: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", matrix, "--format", "json", "--where", "path:reticulate python:3.12"]) == 0
     document = json.loads(capsys.readouterr().out)
