@@ -14,7 +14,7 @@ from harness.cli.options import COSTS, CRAN, selection
     short_help="Judge results against a baseline and expectations.",
     epilog=(
         "Example: harness gate .harness/results/smoke --expect expectations.yaml, "
-        "or: harness gate matrices/smoke.yaml --bridge reticulate=. --base main"
+        "or: harness gate matrices/gate.yaml --bridge reticulate=../reticulate --base main"
     ),
 )
 @click.argument("place", type=click.Path(path_type=Path), metavar="DIR|MATRIX")
@@ -104,8 +104,8 @@ def command(
 ) -> int:
     """Judge results: whether the change may go in that they were measured with.
 
-    Of the results in DIR, every cell has to pass that neither a baseline nor the expectations say
-    otherwise of; that no set of packages can exist for a cell counts where a baseline had it.  Of
+    Of the results in DIR, every cell must pass unless the baseline or the expectations say
+    otherwise; that no set of packages can exist for a cell counts where the baseline had it.  Of
     a MATRIX, the cells are run with the bridge that --bridge names and with the
     one that --base names, in turns, and only what differs is judged.  A flaky cell (one that
     `--again` saw end in two ways) is never let through in silence.
@@ -113,8 +113,8 @@ def command(
     \b
     Exit codes:
       0  every cell ended as it should
-      1  something that worked does no longer, a cell ended in a way that nothing says, or a line
-         of the expectations is no longer true
+      1  something that worked no longer works, a cell ended as neither the baseline nor the
+         expectations say, or a line of the expectations is no longer true
       2  a file is faulty
       3  nothing of that, but not everything was measured
       4  this machine could not do it

@@ -14,7 +14,7 @@ from harness.gate.model import Change, Finding, Judgement, Stale, Word
 
 SENTENCES: Final = {
     Word.OK: "Let through: every cell ended as it should.",
-    Word.REGRESSED: "Not let through: something that worked does no longer.",
+    Word.REGRESSED: "Not let through: something that worked no longer works.",
     Word.UNEXPECTED: "Not let through: cells ended in a way that nothing says.",
     Word.STALE: "Not let through: the list of expectations no longer says what is true.",
     Word.INCOMPLETE: "Nothing proven: not everything that was planned was measured.",

@@ -49,7 +49,7 @@ class Updated(msgspec.Struct, frozen=True, kw_only=True):
         ]
         lines = [f"{self.source}: {', '.join(done) or 'nothing to change'}"]
         if self.added:
-            lines.append("Write why and whose each new line is, in place of '?'.")
+            lines.append("Fill in `reason` and `owner` of each new line, in place of '?'.")
         return "\n".join([*lines, *self.unmended]) + "\n"
 
     @property

@@ -31,7 +31,7 @@ def put(folder: Path, document: Results) -> str:
 
 def test_people_read_the_verdict_first_and_how_to_go_on() -> None:
     text = as_text(REGRESSED, "out")
-    assert text.startswith("Not let through: something that worked does no longer. Held against")
+    assert text.startswith("Not let through: something that worked no longer works. Held against")
     assert "newly broken: fail at python, a-cause: no | module named 'imp'" in text
     assert "; pass on 2026-11-20 in the baseline" in text
     assert "1 of 2 cells pass; 1 newly working." in text

@@ -184,7 +184,7 @@ FINE = [
 def test_a_new_list_has_one_line_for_what_cells_have_in_common(tmp_path: Path) -> None:
     updated, file = update(tmp_path, *BROKEN, *FINE)
     assert (updated.added, updated.exit_code) == (1, ExitCode.OK)
-    assert "Write why and whose" in updated.said
+    assert "Fill in `reason` and `owner`" in updated.said
     file.write_text(file.read_text().replace('"?"', "written"))
     (line,) = load_expectations(file).lines
     lists = compile_cells(line.cells)
