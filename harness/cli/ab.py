@@ -14,7 +14,7 @@ from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection,
     short_help="Tell whether one version is slower than another.",
     epilog=(
         "Example: harness ab matrices/smoke.yaml --only 'reticulate*py3.11__jax*' "
-        "--base bridge=1.41.0 --head bridge=~/reticulate@main"
+        "--base bridge=default --head bridge=../reticulate@main"
     ),
 )
 @MATRIX
