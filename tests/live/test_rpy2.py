@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.model.cell import Axes, Framework
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.live
 
 JAX = Framework(name="jax", version="0.10.2")
 BOOKWORM, TRIXIE = "4.2.2", "4.5.0"
+PINS = (("numpy", ">=2"),)
 PROBES = ("init", "train", "call", "callback", "error")
 
 
@@ -99,6 +101,13 @@ def test_an_rpy2_of_one_piece(run):
     record = run(axes(TRIXIE, "3.5.17"), "init", "train")
     assert (record.status, record.message) == (Status.PASS, None)
     assert record.identity["bridge"]["parts"] == {}
+
+
+def test_a_second_python_is_not_swapped_for_the_systems(run):
+    # Debian trixie's libpython is 3.13 as well, and lies in a folder that R puts first.
+    asked = msgspec.structs.replace(axes(), python="3.13", framework=None, pins=PINS)
+    probe = probe_of(run(asked, "init", "convert"), "convert")
+    assert (probe.status, probe.message) == (Status.PASS, None)
 
 
 class LastWords(Rpy2):

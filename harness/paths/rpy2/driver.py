@@ -10,6 +10,8 @@ import sys
 import time
 
 ENTERED, CPU = time.time(), time.process_time()
+LIBRARIES = os.environ.get("LD_LIBRARY_PATH")
+"""Where the loader looks as this process was started: rpy2 puts R's own folders in front."""
 sys.path.insert(0, os.environ["HARNESS_KIT"])
 
 import harness_kit as kit  # noqa: E402
@@ -319,8 +321,31 @@ def convert():
         values.carry(asking_r(), (NotImplementedError,))
         return {}
     kit.phase("convert")
-    with kit.Stage("convert", "values"):
+    with kit.Stage("convert", "values"), libraries_of_caller():
         return values.supervise([sys.executable, os.path.abspath(__file__)])
+
+
+@contextlib.contextmanager
+def libraries_of_caller():
+    """Have a child look for its libraries where this process did as it was started.
+
+    Among R's folders may lie a libpython of this Python's minor version, and a child that loads
+    it is another Python than it was built as.
+    """
+    changed = os.environ.get("LD_LIBRARY_PATH")
+    set_libraries(LIBRARIES)
+    try:
+        yield
+    finally:
+        set_libraries(changed)
+
+
+def set_libraries(folders):
+    """Say where the loader of a child looks; ``None`` for nowhere of one's own."""
+    if folders is None:
+        os.environ.pop("LD_LIBRARY_PATH", None)
+    else:
+        os.environ["LD_LIBRARY_PATH"] = folders
 
 
 def asking_r():
@@ -426,7 +451,7 @@ def run_pytest(package):
     # rpy2 3.6 has no __init__.py, so that pytest would import `rinterface` beside
     # `rpy2.rinterface`: two bridges in one process, and 32 failures of nobody's making.
     command += ["-o", "consider_namespace_packages=true"]
-    with open(output, "wb") as file:
+    with open(output, "wb") as file, libraries_of_caller():
         code = subprocess.call(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, cwd=folder
         )

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
 import pytest
 
+import harness
 from harness.errors import Unavailable
 from harness.model.cell import Axes
 from harness.model.environment import Provisioned, RToolchain
@@ -136,3 +140,46 @@ def test_only_its_own_tests_need_more():
 def test_what_it_cannot_do():
     assert {PATH.why_not(probe, axes()) for probe in PATH.probes} == {None}
     assert "teleport" in (PATH.why_not("teleport", axes()) or "")
+
+
+SECOND = """
+import importlib.util, os, sys
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+spec = importlib.util.spec_from_file_location("driver", sys.argv[1])
+driver = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(driver)
+os.environ["LD_LIBRARY_PATH"] = "/usr/lib/R/lib:/usr/lib/x86_64-linux-gnu"  # as rpy2 does
+
+
+def libraries(*_):
+    print(os.environ.get("LD_LIBRARY_PATH"))
+
+
+driver.kit = SimpleNamespace(
+    phase=len,
+    Stage=lambda *_: nullcontext(),
+    convert_module=lambda: SimpleNamespace(is_child=lambda: False, supervise=libraries),
+)
+driver.convert()
+libraries()
+"""
+
+
+@pytest.mark.parametrize("callers", [None, "/opt/own/lib"])
+def test_a_second_python_looks_for_libraries_where_the_first_did(callers):
+    # Where R's folders come first, it may load Debian's libpython and not its own.
+    environ = {name: text for name, text in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    environ["HARNESS_KIT"] = str(Path(harness.__file__).parent / "kit")
+    if callers is not None:
+        environ["LD_LIBRARY_PATH"] = callers
+    seen = subprocess.run(
+        [sys.executable, "-c", SECOND, PATH.files / "driver.py"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    as_r = "/usr/lib/R/lib:/usr/lib/x86_64-linux-gnu"
+    assert seen.stdout.split() == [str(callers), as_r]
