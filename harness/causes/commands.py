@@ -44,12 +44,28 @@ _PY_INSTALL: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r"\"([^\"]*)\"")
 _OPTIONS: Final = re.compile(r"pip_options = \"([^\"]*)\"")
+_RECORDED: Final = {
+    "ENV": ".venv",
+    "PYTHON": "/path/to/python",
+    "R_LIBRARY": "/path/to/R/library",
+    "CELL": "/path/to/folder",
+}
+"""What stands in a command for the short names that folders have in a record."""
+_SHORT_NAME: Final = re.compile(rf"(?<![\w$./{{}}-])({'|'.join(_RECORDED)})(?=/)")
 _SETENV: Final = re.compile(r"Sys\.setenv\((?P<name>\w+) = \"(?P<value>[^\"]*)\"\)")
 
 
 def distribution_of(module: str) -> str:
     """Return what is to be installed for a module that is imported: ``cv2``: opencv-python."""
     return _DISTRIBUTIONS.get(module.partition(".")[0].lower(), module)
+
+
+def with_places(command: str) -> str:
+    """Return a command with words that a reader can put a place for.
+
+    A record calls the cell's environment ``ENV``, wherever it lay; no machine has such a folder.
+    """
+    return _SHORT_NAME.sub(lambda found: _RECORDED[found[1]], command)
 
 
 def for_path(command: str, facts: Mapping[str, Fact]) -> str | None:

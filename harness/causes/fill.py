@@ -19,6 +19,8 @@ from harness.causes.model import Change, Fact
 _NAME: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z][\w.-]*)(?:\|([^{}]*))?\}")
 
 _FACT: Final = re.compile(r"[A-Za-z_]+(?:\.[\w-]+)+")
+_INNERMOST: Final = re.compile(r" \(caused by .*")
+"""What the kit adds to the headline of a chain of errors: no part of what was named there."""
 
 Lookup = Callable[[str], str | None]
 
@@ -65,7 +67,7 @@ def lookup(groups: Mapping[str, str], facts: Mapping[str, Fact]) -> Lookup:
     def find(name: str) -> str | None:
         value = groups.get(re.sub(r"[.-]", "_", name))
         if value is not None:
-            return " ".join(value.split())
+            return _INNERMOST.sub("", " ".join(value.split()))
         fact = facts.get(name)
         if fact is None:
             return None

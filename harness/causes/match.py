@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from harness.causes.commands import distribution_of, for_path
+from harness.causes.commands import distribution_of, for_path, with_places
 from harness.causes.conditions import holds
 from harness.causes.entries import CONFIDENCE, Catalogue, Cause, Rule
 from harness.causes.fill import Lookup, fill, fill_change, lookup
@@ -275,6 +275,8 @@ def _remedies(cause: Cause, find: Lookup, facts: Mapping[str, Fact]) -> Iterator
         command = None if entry.command is None else fill(entry.command, find)
         if command is not None:
             command = for_path(command, facts)
+        if command is not None:
+            command = with_places(command)
         yield Remedy(
             id=entry.id,
             text=fill(entry.text, find) or "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.causes import Evidence, diagnose
-from harness.causes.commands import distribution_of, for_path
+from harness.causes.commands import distribution_of, for_path, with_places
 
 INSTALL = 'reticulate::py_install("numpy<2")'
 
@@ -73,3 +73,37 @@ def test_remedies_are_those_of_the_path(facts: dict[str, str], offered: set[str]
     text = "ModuleNotFoundError: No module named 'jax'"
     found = diagnose(Evidence(text=text, facts=facts)).causes[0]
     assert {remedy.id for remedy in found.remedies} == offered
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ('use_python("ENV/bin/python")', 'use_python(".venv/bin/python")'),
+        ("PYTHON/bin/python3 CELL/run.py", "/path/to/python/bin/python3 /path/to/folder/run.py"),
+        ("$ENV/bin/python /my/ENV/bin/python", "$ENV/bin/python /my/ENV/bin/python"),
+    ],
+)
+def test_the_short_names_of_a_record_are_no_folders(command: str, told: str) -> None:
+    assert with_places(command) == told
+
+
+PROBE_FAILED = "Error 1 occurred running ENV/bin/python (caused by ZeroDivisionError: division)"
+
+
+def test_a_remedy_can_be_typed_whatever_the_record_says() -> None:
+    (finding,) = diagnose(Evidence(text=PROBE_FAILED)).causes
+    (command,) = [remedy.command for remedy in finding.remedies]
+    assert command is not None
+    assert command.startswith('system2(".venv/bin/python", shQuote(')
+    assert finding.summary.startswith("ENV/bin/python could not run")
+
+
+def test_a_python_that_dies_of_the_systems_libpython_is_told_apart() -> None:
+    said = "Error 139 occurred running ENV/bin/python (caused by Segmentation fault)"
+    old = {"path": "reticulate", "bridge.name": "reticulate", "bridge.version": "1.38.0"}
+    (finding,) = diagnose(Evidence(text=said, facts={**old})).causes
+    assert finding.id == "libpython-soname-swap-by-R"
+    assert [one.id for one in finding.remedies] == ["newer-reticulate", "unset-in-r"]
+    # From 1.41 on, reticulate puts the libraries of the Python itself first.
+    (finding,) = diagnose(Evidence(text=said, facts={**old, "bridge.version": "1.41.0.1"})).causes
+    assert finding.id == "reticulate-probe-hides-traceback"
