@@ -19,12 +19,13 @@ from typing import Final
 
 from harness.model.document import Results, encode
 from harness.published.claims import claims
-from harness.published.ranges import coverage, ranges
+from harness.published.ranges import coverage, left_out, ranges
 from harness.published.readme import REPORT as SUMMARY
 from harness.report.base import Options
 from harness.report.markdown import REPORT as WHOLE
 from harness.report.markdown import table, text
 from harness.report.view import Column, counts, framework_label, grid
+from harness.report.words import count
 from harness.results.load import PACKED, load
 
 HERE: Final = Path(__file__).resolve().parent
@@ -33,9 +34,9 @@ SETS: Final = {
     "published": (
         "What works",
         (
-            "Each R of four Debian suites with the bridges of its time, six Pythons, five "
-            "frameworks, every path; and what each path does to typed values. Cells ran side by "
-            "side with other work, so that their times say little: "
+            "Each R of four Debian suites with the bridges of its time, six Pythons, four "
+            "frameworks (Keras on two backends), every path; and what each path does to typed "
+            "values. Cells ran side by side with other work, so that their times say little: "
             "[paths compared](../docs/explanation/paths-compared.md) has times of a quiet machine."
         ),
     ),
@@ -48,6 +49,7 @@ SETS: Final = {
     ),
 }
 """The folders here: their matrix's name, a heading, and what they are."""
+CAUSES: Final = "../docs/reference/causes.md"
 KEPT: Final = ("requirements.lock", "stdout", "stderr")
 LONGEST: Final = 64 * 1024
 """Bytes of a log that are kept, from its end: there an error stands."""
@@ -117,13 +119,27 @@ def _known(results: Results) -> list[str]:
     """Return what versions go together, and how much of the table is known."""
     known = coverage(results)
     said = [f"- {text(claim.sentence)}" for claim in ranges(results) if claim.kind == "bridge"]
+    out = [
+        f"- {count(len(one.cells), 'cell')}, {text(one.where)}: {text(one.means)} "
+        f"([{one.cause}]({CAUSES}#{one.cause.lower()}))"
+        for one in left_out(results)
+    ]
     return [
         "### Which versions go together",
         (
-            f"Known are {known.cells.text} cells that were planned, and {known.pairs_measured} of "
-            f"{known.pairs_planned} pairs of values."
+            f"{known.measured} of the {known.planned} planned cells have a result, and "
+            f"{known.pairs_measured} of the {known.pairs_planned} planned pairs of values occur "
+            "together in one of them."
         ),
         "\n".join(said),
+        *(
+            [
+                "These cells failed and show no limit of a Python, a framework or numpy:",
+                "\n".join(out),
+            ]
+            if out
+            else []
+        ),
     ]
 
 

@@ -18,7 +18,7 @@ from harness import __version__
 from harness.causes.entries import Catalogue
 
 FOLDER: Final = Path(__file__).parent
-_FORMAT: Final = "4"
+_FORMAT: Final = "5"
 """Counts up when the entries' types change, or how needles are found."""
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from harness.causes.model import Change
 
+Axis: TypeAlias = Literal["r", "python", "framework", "numpy"]
 Word: TypeAlias = Literal["certain", "likely", "possible"]
 
 CONFIDENCE: Final[dict[Word, float]] = {"certain": 0.95, "likely": 0.8, "possible": 0.5}
@@ -54,6 +55,9 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     remedies: tuple[RemedyEntry, ...]
     yields_to: tuple[str, ...] = ()
     """Ids of causes that win where both fit."""
+    about: Axis | None = None
+    """The axis that it is a matter of beside the bridge, where it is one alone: what is said of
+    the versions of another one leaves its cells out."""
     group: str = ""
     """The heading that it stands under; set by the loader."""
 

@@ -9,7 +9,7 @@ from harness.model.document import Results
 from harness.published.advice import Advice, PathAdvice, advice
 from harness.published.claims import Checked, article, claims
 from harness.published.figure import Figure
-from harness.published.ranges import Claim, coverage, ranges
+from harness.published.ranges import Claim, LeftOut, coverage, left_out, ranges
 from harness.report.base import DEFAULTS, Options
 from harness.report.links import cell_link
 from harness.report.markdown import table, text
@@ -38,6 +38,7 @@ class _Guide:
             *_needs(known),
             *_paths(known.paths),
             *_ranges(ranges(results)),
+            *_left_out(left_out(results)),
             *_claims(claims(results, known), options.site),
         ]
         return "\n\n".join(block for block in blocks if block) + "\n"
@@ -117,6 +118,16 @@ def _ranges(found: Iterable[Claim]) -> Iterator[str]:
         if lines:
             yield f"### {head}"
             yield "\n".join(f"- {text(line)}" for line in lines)
+
+
+def _left_out(found: Iterable[LeftOut]) -> Iterator[str]:
+    lines = [
+        f"- {count(len(one.cells), 'cell')}, {text(one.where)}: {text(one.means)} (`{one.cause}`)"
+        for one in found
+    ]
+    if lines:
+        yield "Left out where Pythons, frameworks and numpy are spoken of, as no limit of those:"
+        yield "\n".join(lines)
 
 
 def _claims(checked: Iterable[Checked], site: str) -> Iterator[str]:

@@ -6,6 +6,10 @@ another, with nothing in between that was tried and does not.  Where a range beg
 between its first version and the nearest older one that does not work, and is not known any
 better.  A version that works in some cells and not in others is *mixed*, and in no range: a new
 result can take versions out of a range, and puts none in that it speaks against.
+
+A failure whose cause is a matter of R (an rpy2 that is too new for it) tells nothing of a Python,
+a framework or a numpy.  It is left out of what is said of those, and counts in a claim of its own
+along the versions of R, which there is for such a bridge alone.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from harness.causes import load_catalogue
 from harness.model.document import Results
 from harness.model.once import once
 from harness.model.order import natural_key
@@ -26,6 +31,8 @@ from harness.published.seen import WITH_ARRAYS, Seen, last_seen, seen
 Axis = Literal["bridge", "python", "r", "framework", "numpy"]
 Asks = Literal["starts", "works"]
 
+_NOUNS: Final[dict[Axis, str]] = {"python": "Python ", "r": "R "}
+"""What stands before the versions of a language; those of a package stand alone."""
 _NAMES: Final = {"python": "Python", "r": "R", "numpy": "numpy"}
 _APART: Final = ("path", "r", "python", "framework", "cuda", "numpy")
 _SUITABLE: Final = 6
@@ -118,6 +125,19 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
 
 
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Failures that are left out of what is said of another axis than their cause's.
+
+    ``where`` names their bridges and R, and their Python where it is one alone: ``rpy2 3.6.9 with
+    R 4.0.4 and 4.2.2``.
+    """
+
+    cause: str
+    means: str
+    where: str
+    cells: tuple[str, ...]
+
+
 class _Question(msgspec.Struct, frozen=True):
     kind: Literal["bridge", "framework"]
     subject: str
@@ -130,10 +150,45 @@ class _Question(msgspec.Struct, frozen=True):
 def ranges(results: Results) -> tuple[Claim, ...]:
     """Return every claim that the results allow; the order of their cells does not matter."""
     asked: dict[_Question, list[Seen]] = {}
+    about = {cause.id: cause.about for cause in load_catalogue().causes if cause.about}
     for one in seen(results):
-        for question in _questions(one):
+        failed = one.works is False or one.starts is False
+        for question in _questions(one, about.get(one.record.cause or "") if failed else None):
             asked.setdefault(question, []).append(one)
-    return tuple(_claim(question, asked[question]) for question in sorted(asked, key=_key))
+    found = (_claim(question, asked[question]) for question in sorted(asked, key=_key))
+    # Of R there is something to say only where something is a matter of R.
+    return tuple(
+        claim
+        for claim in found
+        if claim.along != "r" or any(tried.failing for tried in claim.tried)
+    )
+
+
+@once
+def left_out(results: Results) -> tuple[LeftOut, ...]:
+    """Return the failures that show no limit of a Python, a framework or a numpy, by cause."""
+    found: dict[tuple[str, str], list[Seen]] = {}
+    for one in seen(results):
+        if one.works is False and one.path != "native":
+            found.setdefault((one.record.cause or "", one.path), []).append(one)
+    return tuple(
+        LeftOut(
+            cause=cause.id,
+            means=cause.means,
+            where=_where(path, found[cause.id, path]),
+            cells=tuple(one.id for one in found[cause.id, path]),
+        )
+        for cause in load_catalogue().causes
+        if cause.about
+        for path in sorted(path for name, path in found if name == cause.id)
+    )
+
+
+def _where(path: str, cells: Sequence[Seen]) -> str:
+    """Return what cells have in common, with each version of it."""
+    bridges, rs, pythons = (_values(axis, cells) for axis in ("bridge", "r", "python"))
+    python = f" and Python {_some(pythons)}" if len(pythons) == 1 else ""
+    return " ".join(filter(None, (path, _some(bridges), f"with R {_some(rs)}"))) + python
 
 
 @once
@@ -164,8 +219,11 @@ def coverage(results: Results) -> Coverage:
     )
 
 
-def _questions(one: Seen) -> Iterator[_Question]:
-    """Yield what a cell has something to say of."""
+def _questions(one: Seen, about: str | None) -> Iterator[_Question]:
+    """Yield what a cell has something to say of.
+
+    ``about`` is the axis that the cause of its failure is a matter of, where it is one alone.
+    """
     versions = one.versions
     python, bridge = versions.get("python"), versions.get("bridge")
     if one.path == "native":
@@ -174,15 +232,17 @@ def _questions(one: Seen) -> Iterator[_Question]:
             yield _Question("framework", one.framework, "works", "framework", ("python", python))
             yield _Question("framework", one.framework, "works", "python", ("framework", version))
         return
-    if one.starts is not None and python:
+    if bridge and versions.get("r") and (one.works or (one.works is False and about == "r")):
+        yield _Question("bridge", one.path, "works", "r", ("bridge", bridge))
+    if one.starts is not None and python and (one.starts or about in {None, "python"}):
         if bridge:
             yield _Question("bridge", one.path, "starts", "bridge", ("python", python))
         yield _Question("bridge", one.path, "starts", "python", ("bridge", bridge or ""))
     if one.works is not None and one.starts and bridge:
-        if one.framework:
+        if one.framework and about in {None, "framework"}:
             yield _Question("bridge", one.path, "works", "bridge", ("framework", one.framework))
         numpy = versions.get("numpy")
-        if numpy and _sends_arrays(one):
+        if numpy and about in {None, "numpy"} and _sends_arrays(one):
             major = numpy.partition(".")[0]
             yield _Question("bridge", one.path, "works", "bridge", ("numpy", major))
 
@@ -285,7 +345,7 @@ def _sentence(question: _Question, tried: Sequence[Tried], spans: Sequence[Range
     by = {one.version: one for one in tried}
     mixed = [one for one in tried if one.outcome is Outcome.MIXED]
     fails = [one.version for one in tried if one.outcome is Outcome.FAILS]
-    noun = "Python " if question.along == "python" else ""
+    noun = _NOUNS.get(question.along, "")
     if len(tried) == 1 and spans:
         return f"{_about(question)} {noun or 'with '}{tried[0].version}, the only one tried"
     clauses = [_span(span, question, by) for span in spans]
@@ -299,7 +359,7 @@ def _sentence(question: _Question, tried: Sequence[Tried], spans: Sequence[Range
 
 def _about(question: _Question) -> str:
     axis, value = question.given
-    if question.along == "python":
+    if question.along in _NOUNS:
         return f"{question.subject} {value}".strip() + ":"
     name = "" if axis == "framework" else f"{_NAMES.get(axis, axis)} "
     return f"{question.subject}: {name}{value}"
@@ -307,17 +367,19 @@ def _about(question: _Question) -> str:
 
 def _span(span: Range, question: _Question, by: dict[str, Tried]) -> str:
     """Return one range in words."""
-    is_python = question.along == "python"
-    noun = "Python " if is_python else ""
-    whole = is_python and all(map(_are_neighbours, span.tested, span.tested[1:]))
+    noun = _NOUNS.get(question.along, "")
+    whole = question.along == "python" and all(map(_are_neighbours, span.tested, span.tested[1:]))
     tested = "" if whole or len(span.tested) == 1 else f", tested {_some(span.tested)}"
     if span.below is None and span.above is None:
         return f"{noun or 'with '}{_some(span.tested, whole=whole)}, all that were tried"
-    words = f"{span.first} to {span.last}" if span.first != span.last else span.first
-    if span.above is None and not is_python:
-        words = f"from {span.first} on"
-    elif span.below is None and not is_python:
-        words = f"up to {span.last}"
+    # One version that was tried is no range, whichever side of it is open.
+    words = f"{noun or 'with '}{span.first}"
+    if span.first != span.last:
+        words += f" to {span.last}"
+        if span.above is None and not noun:
+            words = f"from {span.first} on"
+        elif span.below is None and not noun:
+            words = f"up to {span.last}"
     gaps = [
         f"between {low} and {high}"
         for low, high in ((span.below, span.first), (span.last, span.above))
@@ -326,7 +388,7 @@ def _span(span: Range, question: _Question, by: dict[str, Tried]) -> str:
         and Outcome.MIXED not in {by[low].outcome, by[high].outcome}
         and not _are_neighbours(low, high)
     ]
-    return noun + words + tested + (f" (not tried {' and '.join(gaps)})" if gaps else "")
+    return words + tested + (f" (not tried {' and '.join(gaps)})" if gaps else "")
 
 
 def _in_part(one: Tried, noun: str) -> str:

@@ -49,6 +49,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return self.record.id
 
 
+class _Bridge(msgspec.Struct, frozen=True, kw_only=True):
+    """A bridge by its version, and by its name where a cell read one back."""
+
+    version: str
+    name: str = ""
+
+
 @once
 def seen(results: Results) -> tuple[Seen, ...]:
     """Return every cell of the results, in the order of their ids."""
@@ -104,13 +111,17 @@ def _seen(
     record: CellRecord,
     control: CellRecord | None,
     known_of: Mapping[str, Mapping[str, str]],
-    known_as: Mapping[tuple[str | None, ...], str],
+    known_as: Mapping[tuple[str | None, ...], _Bridge],
 ) -> Seen:
     known = known_of[record.id]
     # What failed before it could say its versions has those of its control, by construction.
     its = known_of[control.id] if control is not None else {}
     framework = (record.axes.get("framework") or "").partition("==")[0].partition("[")[0]
-    bridge = _read(record, "bridge") or known_as.get(_asked(record)) or record.axes.get("bridge")
+    bridge = (
+        _bridge(record)
+        or known_as.get(_asked(record))
+        or _Bridge(version=record.axes.get("bridge") or "")
+    )
     python = ".".join((known.get("python") or "").split(".")[:_PARTS])
     version = (known.get(framework) or its.get(framework)) if framework else None
     found = {
@@ -132,27 +143,34 @@ def _seen(
     )
 
 
-def _named(record: CellRecord, version: str | None) -> str | None:
+def _named(record: CellRecord, bridge: _Bridge) -> str | None:
     """Return a bridge's version with what tells it apart.
 
     That is the label of a build, which nobody reads back, and the package of a transport.
     """
+    version = bridge.version
     if not version:
         return None
-    found = record.identity.get("bridge")
-    if record.axes.get("path") == "rpc" and isinstance(found, dict) and found.get("name"):
-        return f"{found['name']} {version}"
+    if record.axes.get("path") == "rpc" and bridge.name:
+        return f"{bridge.name} {version}"
     label = (record.axes.get("bridge") or "").partition("+")[2]
     return f"{version}+{label}" if label and "+" not in version else version
 
 
-def _read_back_elsewhere(results: Results) -> dict[tuple[str | None, ...], str]:
-    """Return the version read back by what was asked for, where all cells read the same."""
-    found: dict[tuple[str | None, ...], set[str]] = {}
+def _read_back_elsewhere(results: Results) -> dict[tuple[str | None, ...], _Bridge]:
+    """Return the bridge read back by what was asked for, where all cells read the same."""
+    found: dict[tuple[str | None, ...], set[_Bridge]] = {}
     for record in results.cells:
-        if version := _read(record, "bridge"):
-            found.setdefault(_asked(record), set()).add(version)
-    return {asked: versions.pop() for asked, versions in found.items() if len(versions) == 1}
+        if bridge := _bridge(record):
+            found.setdefault(_asked(record), set()).add(bridge)
+    return {asked: bridges.pop() for asked, bridges in found.items() if len(bridges) == 1}
+
+
+def _bridge(record: CellRecord) -> _Bridge | None:
+    """Return the bridge that a cell read back: what it is called, and its version."""
+    version = _read(record, "bridge")
+    name = record.identity["bridge"].get("name") if version else None
+    return _Bridge(version=version, name=str(name or "")) if version else None
 
 
 def _asked(record: CellRecord) -> tuple[str | None, ...]:

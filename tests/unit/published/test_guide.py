@@ -30,9 +30,18 @@ def test_it_says_what_is_known_and_what_is_not() -> None:
 def test_ranges_stand_with_their_gaps() -> None:
     page = REPORT.render(document(*CELLS))
     assert (
-        "- reticulate: Python 3.12 from 1.41 on (not tried between 1.28 and 1.41); not with 1.28"
+        "- reticulate: Python 3.12 with 1.41 (not tried between 1.28 and 1.41); not with 1.28"
         in page
     )
+
+
+def test_what_is_no_limit_of_a_python_is_listed() -> None:
+    failed = cell("fail", path="rpy2", bridge="3.6.9", r="4.2.2", cause="rpy2-too-new-for-R")
+    page = REPORT.render(document(failed, native()))
+    assert (
+        "- 1 cell, rpy2 3.6.9 with R 4.2.2 and Python 3.11: rpy2 &gt;= 3.6.6 meets R &lt; 4.5 "
+        "(`rpy2-too-new-for-R`)"
+    ) in page
 
 
 def test_paths_have_what_was_counted_and_other_versions() -> None:

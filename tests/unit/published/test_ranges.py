@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
 from harness.model.status import Status
-from harness.published.ranges import Claim, Outcome, coverage, ranges
+from harness.published.ranges import Claim, Outcome, coverage, left_out, ranges
 from tests.unit.published.bench import cell, document, native, probe
+
+PROBED = (probe("init"), probe("train"))
 
 
 def claim(cells: list[CellRecord], **wanted: Any) -> Claim:
@@ -76,7 +78,18 @@ def test_a_range_ends_where_something_in_between_fails() -> None:
         ),
         (
             [start("1.41"), start("1.47", ok=False)],
-            "reticulate: Python 3.12 up to 1.41 (not tried between 1.41 and 1.47); not with 1.47",
+            "reticulate: Python 3.12 with 1.41 (not tried between 1.41 and 1.47); not with 1.47",
+        ),
+        (
+            [start("1.28", ok=False), start("1.41")],
+            "reticulate: Python 3.12 with 1.41 (not tried between 1.28 and 1.41); not with 1.28",
+        ),
+        (
+            [start("1.28"), start("1.41"), start("1.47", ok=False)],
+            (
+                "reticulate: Python 3.12 up to 1.41, tested 1.28 and 1.41 "
+                "(not tried between 1.41 and 1.47); not with 1.47"
+            ),
         ),
     ],
 )
@@ -170,6 +183,65 @@ def test_no_gap_is_named_between_two_minors_of_python() -> None:
     cells = [start("1.28", "3.11"), start("1.28", "3.12", ok=False), native(python="3.12")]
     found = claim(cells, along="python", kind="bridge")
     assert found.sentence == "reticulate 1.28: Python 3.11; not with Python 3.12"
+
+
+def test_what_is_a_matter_of_r_is_said_of_r_alone() -> None:
+    told: dict[str, Any] = {"path": "rpy2", "numpy": "2.4.6", "probes": PROBED}
+    cells = [
+        cell(bridge="3.5.17", r="4.2.2", **told),
+        cell(bridge="3.6.9", r="4.5.0", **told),
+        cell(
+            "fail",
+            path="rpy2",
+            bridge="3.6.9",
+            r="4.2.2",
+            phase="bridge",
+            cause="rpy2-too-new-for-R",
+            identity={"python": {"version": "3.11.4"}, "modules": {"numpy": "2.4.6"}},
+            probes=(probe("init", "fail"), probe("train", "fail")),
+        ),
+        native(),
+    ]
+    said = [one.sentence for one in ranges(document(*cells)) if one.kind == "bridge"]
+    assert "rpy2: jax with 3.5.17 and 3.6.9, all that were tried" in said
+    assert "rpy2: numpy 2 with 3.5.17 and 3.6.9, all that were tried" in said
+    about_r = "rpy2 3.6.9: R 4.5.0 (not tried between 4.2.2 and 4.5.0); not with R 4.2.2"
+    assert [one for one in said if "R 4" in one] == [about_r]
+    assert [(one.cause, len(one.cells)) for one in left_out(document(*cells))] == [
+        ("rpy2-too-new-for-R", 1)
+    ]
+
+
+def test_a_libpython_of_rs_is_no_limit_of_a_python() -> None:
+    swapped = start("1.38.0", ok=False, cause="libpython-soname-swap-by-R", r="4.5.0")
+    found = python_312([swapped, start("1.38.0", r="4.2.2"), start("1.41")])
+    assert found.sentence == "reticulate: Python 3.12 with 1.38.0 and 1.41, all that were tried"
+    (one,) = left_out(document(swapped, native(python="3.12")))
+    assert one.where == "reticulate 1.38.0 with R 4.5.0 and Python 3.12"
+
+
+def test_a_bridge_that_did_not_come_up_has_the_name_that_others_read_back() -> None:
+    rserve: dict[str, Any] = {"path": "rpc", "transport": "rserve"}
+    known = {"python": {"version": "3.11.4"}}
+    bridge = {"bridge": {"name": "Rserve", "version": "1.8-15"}}
+    pinned = (("numpy", "<2"),)
+    cells = [
+        cell(**rserve, pins=pinned, identity={**known, **bridge, "modules": {"numpy": "1.26.4"}}),
+        cell(
+            "fail",
+            **rserve,
+            phase="bridge",
+            probes=(probe("init", "fail"),),
+            identity={**known, "modules": {"numpy": "2.4.6"}},
+        ),
+        native(pins=pinned),
+        native(),
+    ]
+    found = claim(cells, kind="bridge", given=("framework", "jax"))
+    assert found.sentence == (
+        "rpc rserve: jax with Rserve 1.8-15 in 1 of 2 cells "
+        "(numpy: works with 1.26.4, fails with 2.4.6)"
+    )
 
 
 BRIDGES = ["1.18", "1.28", "1.30", "1.41.0.1", "1.47.0"]
