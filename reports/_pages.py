@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.model.document import Results, encode
+from harness.published.advice import BUSY
 from harness.published.claims import claims
 from harness.published.ranges import coverage, left_out, ranges
 from harness.published.readme import REPORT as SUMMARY
@@ -50,6 +51,8 @@ SETS: Final = {
 }
 """The folders here: their matrix's name, a heading, and what they are."""
 CAUSES: Final = "../docs/reference/causes.md"
+QUIET: Final = "see [paths compared](../docs/explanation/paths-compared.md#starting)"
+"""Where times of a quiet machine are."""
 KEPT: Final = ("requirements.lock", "stdout", "stderr")
 LONGEST: Final = 64 * 1024
 """Bytes of a log that are kept, from its end: there an error stands."""
@@ -167,7 +170,14 @@ def framework(column: Column) -> str:
 
 def _claims(results: Results) -> list[str]:
     """Return the article's claims with what the results say of them."""
-    rows = [[text(one.says), text(one.verdict.value), text(one.because)] for one in claims(results)]
+    rows = [
+        [
+            text(one.says),
+            text(one.verdict.value),
+            text(one.because).replace(BUSY, f"{BUSY}; {QUIET}"),
+        ]
+        for one in claims(results)
+    ]
     return ["### The article's claims", table(["claim", "verdict", "because"], rows)]
 
 

@@ -25,6 +25,8 @@ ENOUGH: Final = 3
 """Cells that must tell of a version before it is judged."""
 RELIABLE: Final = 0.9
 """The share of cells that must work before a path is recommended."""
+BUSY: Final = "these times come from a busy machine"
+"""Why nothing is told of a need: a path was faster there than Python alone."""
 _FROM_PYTHON: Final = frozenset({"rpy2", "rpc rserve"})
 """Paths on which Python is the host and calls R."""
 
@@ -145,7 +147,9 @@ A path is recommended where at least {reliable} of its cells work, and only wher
 has a number to hold against it.
 A path without a number for a need is not considered for it.
 Costs are medians of path minus control, of cells on one machine. Two paths are not told apart \
-where the median of one lies within the middle half of the other's cells.
+where the median of one lies within the middle half of the other's cells. Where a median is less \
+than nothing, the path was faster than Python alone: that is the machine's doing, and no path is \
+recommended by such times.
 """.format(enough=ENOUGH, reliable=f"{RELIABLE:.0%}")
     .strip()
     .splitlines()
@@ -276,12 +280,13 @@ def _pythons(cells: Sequence[Seen]) -> Figure:
 
 
 def _choice(need: _Need, paths: Sequence[PathAdvice]) -> Recommendation:
-    reliable = [
-        path
+    numbered = [
+        (path, number)
         for path in paths
-        if path.host == need.host and path.judged and path.judged.works.value >= RELIABLE
+        if path.host == need.host and path.judged and (number := need.number(path)) is not None
     ]
-    numbered = [(path, number) for path in reliable if (number := need.number(path)) is not None]
+    others = [path for path, _ in numbered if not _is_reliable(path)]
+    numbered = [(path, number) for path, number in numbered if _is_reliable(path)]
     sign = -1 if need.most else 1
     numbered.sort(key=lambda pair: (sign * pair[1].figure.value, pair[0].path))
     best = [path.path for path, number in numbered if number.is_like(numbered[0][1])]
@@ -290,6 +295,11 @@ def _choice(need: _Need, paths: Sequence[PathAdvice]) -> Recommendation:
         best = []
         only = f"Only one was measured: {said}." if said else "Nothing was measured."
         why = f"{only} A path is weighed against others of which {RELIABLE:.0%} of the cells work."
+        if others and not numbered:
+            why = _none_reaches(others)
+    elif any(number.figure.value < 0 for _, number in numbered):
+        best = []
+        why = f"{said}. Not told: {BUSY}."
     else:
         alike = f" {' and '.join(best)} are not told apart." if len(best) > 1 else ""
         why = f"{said}.{alike}"
@@ -301,6 +311,18 @@ def _choice(need: _Need, paths: Sequence[PathAdvice]) -> Recommendation:
         order=tuple(path.path for path, _ in numbered),
         figures=tuple(number.figure for _, number in numbered),
     )
+
+
+def _is_reliable(path: PathAdvice) -> bool:
+    return path.judged is not None and path.judged.works.value >= RELIABLE
+
+
+def _none_reaches(paths: Sequence[PathAdvice]) -> str:
+    """Say of how many cells each path works, where that is too few for every one."""
+    known = [(path.name, path.judged.works) for path in paths if path.judged]
+    known.sort(key=lambda one: (-one[1].value, one[0]))
+    said = "; ".join(f"{name} works in {works.text} cells" for name, works in known)
+    return f"None reaches {RELIABLE:.0%}: {said}."
 
 
 def _exactly(figure: Figure | None) -> _Number | None:
@@ -318,7 +340,10 @@ def _cost(probe: str, stage: str) -> Callable[[PathAdvice], _Number | None]:
 _NEEDS: Final = (
     _Need(
         "From R, whatever the Python",
-        "the path that was seen to start the most Pythons; where few were tried, few can be",
+        (
+            "the path that started the most Python versions in these results; where few were "
+            "tried, few can be"
+        ),
         "R",
         lambda path: _exactly(path.pythons),
         most=True,

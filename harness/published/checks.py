@@ -15,7 +15,7 @@ import msgspec
 
 from harness.model.document import Results
 from harness.model.status import Status
-from harness.published.advice import ENOUGH, Advice, advice
+from harness.published.advice import BUSY, ENOUGH, Advice, advice
 from harness.published.figure import Figure, counted, share
 from harness.published.seen import Seen, seen
 
@@ -74,14 +74,15 @@ def needs_a_bridge(view: View) -> Evidence:
         one
         for path in ("reticulate", "rpython")
         for one in view.on(path)
-        if one.works and _has_processes(one)
+        # Where no library was read back and no framework takes memory, nothing tells.
+        if one.works and _has_processes(one) and (one.framework or _has_libpython(one))
     ]
     if not bare or not bridged:
         return not_measured(
             "It takes cells on the path system and on a bridge, with their processes."
         )
     apart = [one for one in bare if _python_apart(one, view)]
-    loaded = [one for one in bridged if not _python_apart(one, view)]
+    loaded = [one for one in bridged if _has_libpython(one) or not _python_apart(one, view)]
     figures = (
         share((one.id for one in apart), (one.id for one in bare)),
         share((one.id for one in loaded), (one.id for one in bridged)),
@@ -266,7 +267,12 @@ def needs_differ(view: View) -> Evidence:
     if len(chosen) < len(("one", "another")):
         return not_measured("Fewer than two needs could be weighed.")
     for_all = set.intersection(*(set(one.best) for one in chosen))
-    said = "; ".join(f"{one.need}: {one.path}" for one in chosen)
+    told = [
+        f"{one.need}: {one.path or f'not told, {BUSY}'}"
+        for one in view.advice.recommendations
+        if one.path or BUSY in one.why
+    ]
+    said = "; ".join(told)
     return Evidence(
         verdict=Verdict.NOT if for_all else Verdict.HOLDS,
         because=f"By the rules of this page: {said}.",
@@ -288,12 +294,21 @@ def system_is_never_the_only_way(view: View) -> Evidence:
     figure = share((one.id for one in alone), (one.id for one in compared))
     return Evidence(
         verdict=_verdict([one not in alone for one in compared]),
-        because=(
-            f"In {figure.text} environments in which a system call works, no bridge that was "
-            "tried does."
-        ),
+        because=_never_alone(len(alone), len(compared)),
         figures=(figure,),
     )
+
+
+def _never_alone(alone: int, compared: int) -> str:
+    """Say in how many environments a system call is the only way."""
+    if alone:
+        noun = "environment" if compared == 1 else "environments"
+        return (
+            f"In {alone} of {compared} {noun} where a system call works, no bridge that was tried "
+            "works."
+        )
+    where = "the one environment" if compared == 1 else f"each of the {compared} environments"
+    return f"In {where} where a system call works, at least one bridge works too."
 
 
 CHECKS: Final[Mapping[str, Callable[[View], Evidence]]] = {
@@ -388,6 +403,12 @@ def _probe(one: Seen, name: str) -> Status | None:
 
 def _has_processes(one: Seen) -> bool:
     return bool(one.record.processes)
+
+
+def _has_libpython(one: Seen) -> bool:
+    """Say whether a bridge read back the libpython in the memory map of R's own process."""
+    python = one.record.identity.get("python")
+    return isinstance(python, dict) and bool(python.get("libpython"))
 
 
 def _python_apart(one: Seen, view: View) -> bool:

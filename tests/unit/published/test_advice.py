@@ -119,6 +119,32 @@ def test_paths_within_each_others_noise_are_not_told_apart(
     assert found.path == path
 
 
+def test_no_path_is_recommended_by_times_below_those_of_python_alone() -> None:
+    # A path does what Python alone does and more: what is faster tells of the machine's other work.
+    quick = [
+        cell(path="system", python=python, probes=timed(0.3, 0.3, start_s=0.2))
+        for python in PYTHONS
+    ]
+    slow = [
+        cell(bridge="1.41", python=python, probes=timed(0.1, 0.1, start_s=1.2))
+        for python in PYTHONS
+    ]
+    cells = [*quick, *slow, *controls()]
+    found = need(cells, "up soon")
+    assert (found.path, found.order) == (None, ("system", "reticulate"))
+    assert found.why == (
+        "system: −800 ms; reticulate 1.41: +200 ms. Not told: these times come from a busy machine."
+    )
+    assert need(cells, "many small calls").path == "reticulate"
+
+
+def test_paths_that_work_too_rarely_are_named() -> None:
+    good, bad = on("rpy2", 0.1, bridge="3.6.9"), on("rpy2", 0.1, bridge="3.6.9", status="fail")
+    found = need([good[0], good[1], bad[2], *controls()], "From Python")
+    assert (found.path, found.order) == (None, ())
+    assert found.why == "None reaches 90%: rpy2 3.6.9 works in 2 of 3 cells."
+
+
 def test_python_as_the_host_is_another_need() -> None:
     cells = [
         *on("rpy2", 0.1, bridge="3.6.9"),

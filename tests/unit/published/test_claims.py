@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from harness.model.record import CellRecord
@@ -228,3 +229,55 @@ def test_a_verdict_names_its_cells() -> None:
 def test_the_order_of_cells_does_not_matter() -> None:
     cells = [*of("system", 2, 1), *of("reticulate", 3, 1, **FIRST), *controls()]
     assert claims(document(*cells)) == claims(document(*reversed(cells)))
+
+
+def told(check: str, *cells: CellRecord) -> str:
+    return CHECKS[check](View.of(document(*cells))).because
+
+
+def test_a_libpython_that_a_bridge_read_back_tells_without_a_framework() -> None:
+    known = {"version": "3.9.4", "libpython": "PYTHON/lib/libpython3.9.so.1.0"}
+    plain = of("reticulate", 2, processes=WITHIN, framework=None, **FIRST)
+    read = msgspec.structs.replace(plain[0], identity={"python": known})
+    bare = native(python="3.9", framework=None, processes=host("python", python_mb=20.0))
+    said = told("needs_a_bridge", *of("system", 1, processes=APART), read, plain[1], bare)
+    # The other has no framework, so that no memory tells of it.
+    assert said.endswith("R's own process had loaded it in 1 of 1.")
+
+
+def test_a_system_call_that_is_never_alone_is_said_so() -> None:
+    check, alone = "system_is_never_the_only_way", controls()
+    several = told(check, *of("reticulate", 2, **FIRST), *of("system", 2), *alone)
+    assert several == (
+        "In each of the 2 environments where a system call works, at least one bridge works too."
+    )
+    mixed = told(check, *of("reticulate", 1, 1, **FIRST), *of("system", 2), *alone)
+    assert mixed == (
+        "In 1 of 2 environments where a system call works, no bridge that was tried works."
+    )
+    one = told(check, *of("reticulate", 1, **FIRST), *of("system", 1), *alone)
+    assert one.startswith("In the one environment where")
+
+
+def test_a_need_that_is_not_told_is_said_among_the_needs() -> None:
+    quick = [
+        msgspec.structs.replace(
+            one, probes=(probe("init", stages=stages(first_op=0.1)), *one.probes[1:])
+        )
+        for one in timed("system", 0.2, 0.2)
+    ]
+    slow = [
+        msgspec.structs.replace(
+            one, probes=(probe("init", stages=stages(first_op=0.9)), *one.probes[1:])
+        )
+        for one in timed("reticulate", 0.1, 0.3)
+    ]
+    alone = [
+        msgspec.structs.replace(
+            one, probes=(probe("init", stages=stages(first_op=0.5)), *one.probes[1:])
+        )
+        for one in TIMED
+    ]
+    assert told("needs_differ", *quick, *slow, *alone).endswith(
+        "From R, a framework that is up soon: not told, these times come from a busy machine."
+    )
