@@ -58,19 +58,18 @@ def checked(case: Case) -> Case:
 def _words(case: Case) -> Iterator[tuple[str, str, re.Pattern[str]]]:
     """Yield what each word is, the word, and the form that it must have; empty ones are none."""
     axes = case.record.axes
-    bridge = axes.get("bridge") or ""
     yield "a version of Python", case.python, _VERSION
     yield "a version of R", case.r or "", _VERSION
-    yield "a version of the bridge", "" if bridge == SOURCE else bridge, _VERSION
-    yield "a version of the bridge", str(case.identity("bridge").get("version") or ""), _VERSION
+    for bridge in (axes.get("bridge"), case.identity("bridge").get("version")):
+        yield "a version of the bridge", "" if bridge == SOURCE else str(bridge or ""), _VERSION
     yield "a name of the bridge", str(case.identity("bridge").get("name") or ""), _NAME
     yield "a framework", axes.get("framework") or "", _FRAMEWORK
     yield "a transport", axes.get("transport") or "", _NAME
     for probe in case.record.probes:
         yield "a backend", probe.variant or "", _NAME
-    for name, version in case.modules.items():
+    for name, version in case.identity("modules").items():
         yield "a module", name, _NAME
-        yield f"a version of {name}", version, _VERSION
+        yield f"a version of {name}", str(version or ""), _VERSION
     if case.build is not None:
         yield "a version of the bridge", case.build.version, _VERSION
         yield "a commit", case.build.commit or "", _COMMIT
