@@ -51,7 +51,7 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test, those with a real R and real frameworks too.
+    """Run every test but the long ones, those with a real R and real frameworks too.
 
     Two run beside each other, because a live test waits for much of its time. Those that measure
     time have the machine for themselves. With arguments, one pytest has them all.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.execute.mounts import MountTools
+from harness.kernel import without_namespaces
 
 NAMESPACES: Final = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _PROBE: Final = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")  # noqa: S108
@@ -66,7 +67,8 @@ def detect() -> Isolation:
         return Isolation(None, "bubblewrap cannot be tried here: it is killed each time")
     if trial.returncode != 0:
         said = (trial.stdout.strip().splitlines() or ["no reason given"])[-1]
-        return Isolation(None, f"bubblewrap cannot make namespaces here: {said}")
+        why = f" ({hint})" if (hint := without_namespaces()) else ""
+        return Isolation(None, f"bubblewrap cannot make namespaces here: {said}{why}")
     tools = MountTools(sizes="--size " in offered.stdout, modes="--perms " in offered.stdout)
     return Isolation(program, tools=tools)
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from harness.causes.commands import with_places
 from harness.model.status import Phase, Status
 from harness.repro.case import Case
 from harness.repro.scripts import compares_with_control
@@ -166,7 +167,7 @@ def _cause(case: Case) -> Iterator[str]:
     if cause is None:
         return
     yield ""
-    yield f"Why: {cause.summary}"
+    yield f"Why: {with_places(cause.summary)}"
     if not cause.remedies:
         return
     yield ""

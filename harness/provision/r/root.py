@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from harness.errors import MachineFault, NotShipped, Unavailable
+from harness.kernel import without_namespaces
 from harness.model.environment import LentLibraries
 from harness.provision.linkage import RootLibraries
 from harness.provision.pipconfig import redact
@@ -333,6 +334,8 @@ def _fault(suite: Suite, ran: Ran, what: str) -> MachineFault | Unavailable:
             "the network, or set HARNESS_DEBIAN_MIRROR to another one"
         )
     if os.geteuid() != 0 and _UNPRIVILEGED.search(ran.stderr):
+        if hint := without_namespaces():
+            return MachineFault(f"{what}: mmdebstrap cannot make user namespaces here: {hint}")
         return MachineFault(
             f"{what}: mmdebstrap cannot make user namespaces here; run `sudo apt-get install "
             "uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
