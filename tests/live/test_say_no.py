@@ -161,6 +161,10 @@ def test_what_stops_the_training_is_not_blamed_on_the_start(planter, way):
     # No training takes as little as that; to the harness, one that is too slow is one that hangs.
     limits = Limits(phase_s=1200.0, phases_s={"train": 0.01})
     record = planter.plant(way, "nothing", limits, ("init", "train"))
+    _, train = record.probes
+    is_ours = type(paths()[way[0]]).__module__.startswith("harness.")
+    if train.status is Status.UNSUPPORTED and not is_ours:
+        pytest.skip(f"{way[0]} does not train, and says so: {train.message}")
     assert [(probe.name, probe.status) for probe in record.probes] == [
         ("init", Status.PASS),
         ("train", Status.TIMEOUT),
