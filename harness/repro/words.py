@@ -34,7 +34,9 @@ def checked(case: Case) -> Case:
     UsageError
         Results say something that is no version, no name or no requirement where one belongs.
     """
-    for what, value, form in _words(case):
+    for what, word, form in _words(case):
+        # Of any kind, in results from elsewhere.
+        value = str(word)
         if value and form.fullmatch(value) is None:
             shown = value if len(value) <= _LONGEST else value[:_LONGEST] + "..."
             raise UsageError(

@@ -30,6 +30,8 @@ def with_axes(case, **axes):
             {"build": Build(package="reticulate", version="1.41", tree="git", commit="$(id)")},
             "a commit",
         ),
+        ({"build": Build(package="reticulate", version="1.41", commit=["id"])}, "a commit"),
+        ({"r": ["4.2.2"]}, "a version of R"),
     ],
 )
 def test_what_is_no_version_is_refused(case, changed, what):
