@@ -39,6 +39,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(max(limits)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long text or file by its parameter: an older pytest writes bytes out, dates in them
+    and all, and workers that collected in different seconds then have different tests.
+    """
+    if isinstance(val, (str, bytes)) and len(val) > 100:
+        return argname
+    return None
+
+
 def _shares_what_is_dear(item: pytest.Item) -> bool:
     """Tell whether a test stands on a run that its whole file shares: one worker has them all."""
     # What the doctor examines is made for each test by itself.
