@@ -42,7 +42,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        from harness.report.words import clean
+        from harness.text import clean
 
         # A file's own words may steer a terminal.
         click.echo(f"harness: {clean(str(error))}", err=True)

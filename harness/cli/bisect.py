@@ -75,7 +75,7 @@ def command(
     """
     import msgspec
 
-    from harness.report.words import clean
+    from harness.text import clean
     from harness.workflow.bisecting import bisect, runner
     from harness.workflow.boundaries import as_json, as_text
     from harness.workflow.bridges import read_bridges

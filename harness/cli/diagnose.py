@@ -27,7 +27,7 @@ def command(file: str, form: str) -> int:
     from harness.causes.pasted import read_pasted
     from harness.causes.show import as_json, as_text
     from harness.errors import ExitCode
-    from harness.report.words import clean
+    from harness.text import clean
 
     text = read_pasted("standard input", sys.stdin.buffer) if file == "-" else read_pasted(file)
     diagnosis = diagnose(Evidence(text=text))

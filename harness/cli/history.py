@@ -25,7 +25,7 @@ def command(file: Path, folders: tuple[Path, ...], form: str) -> None:
     Finding steps takes the package ruptures ('pip install ".[history]"' in a checkout).
     """
     from harness.history.show import as_json, as_text
-    from harness.report.words import clean
+    from harness.text import clean
     from harness.workflow.remembering import remember
 
     seen = remember(file, folders)

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.doctor.model import State
 from harness.doctor.words import first_of
-from harness.report.words import clean
+from harness.text import clean
 
 if TYPE_CHECKING:
     from harness.causes.model import Finding, Remedy

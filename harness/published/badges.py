@@ -19,7 +19,7 @@ from harness.published.figure import Figure
 from harness.published.ranges import Claim, ranges
 from harness.report.base import DEFAULTS, NO_LOGS, File, Logs, Options
 from harness.report.view import framework_label, label, ordered, path_label
-from harness.report.words import clean, one_line
+from harness.text import clean, one_line
 
 _GREEN: Final = "#1a7f37"
 _RED: Final = "#b42318"

@@ -15,7 +15,8 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.published.seen import NOT_RUN
 from harness.report.view import reason
-from harness.report.words import count, one_line
+from harness.report.words import count
+from harness.text import one_line
 
 
 class Kind(StrEnum):

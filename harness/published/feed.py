@@ -15,7 +15,8 @@ from harness.published.changes import Change, Changes, Kind, changes
 from harness.report.base import DEFAULTS, Options
 from harness.report.links import FIRST_PAGE, cause_link, cell_link
 from harness.report.summary import machine_line
-from harness.report.words import count, one_line
+from harness.report.words import count
+from harness.text import one_line
 
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 _NAME: Final = "r-python-harness"

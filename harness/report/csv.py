@@ -21,7 +21,7 @@ from harness.report.rows import (
     values,
 )
 from harness.report.view import ordered
-from harness.report.words import clean
+from harness.text import clean
 
 COLUMNS: Final = (
     *CellRow.__struct_fields__,

@@ -15,7 +15,7 @@ from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Status
 from harness.report.base import DEFAULTS, Options
 from harness.report.view import ordered, reason
-from harness.report.words import clean
+from harness.text import clean
 
 _ELEMENTS: Final = {
     Status.FAIL: "failure",

@@ -12,7 +12,8 @@ from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Status
 from harness.report.view import framework_label, ordered, path_label
-from harness.report.words import one_line, signed_seconds
+from harness.report.words import signed_seconds
+from harness.text import one_line
 
 _LANGUAGES: Final = frozenset({"python", "r"})
 """Roles of processes that are the other language's."""

@@ -17,7 +17,8 @@ from harness.report.conversions import MEANINGS, columns, names_of_values
 from harness.report.documented import disagreements
 from harness.report.latency import Comparison, MemoryCost, compare, compare_memory, dearest
 from harness.report.summary import machine_line, times_line, when_line
-from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
+from harness.report.words import count, megabytes, seconds, signed_seconds
+from harness.text import clean, one_line
 
 _EVIDENCE_LINES: Final = 60
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from harness.model.document import Machine, Results
-from harness.report.words import count, megabytes, one_line, seconds
+from harness.report.words import count, megabytes, seconds
+from harness.text import one_line
 
 
 def machine_line(machine: Machine) -> str:

@@ -16,7 +16,8 @@ from harness.report.base import DEFAULTS, Options
 from harness.report.documented import disagreements
 from harness.report.latency import Comparison, compare, dearest
 from harness.report.summary import machine_line, times_line, when_line
-from harness.report.words import count, one_line, seconds, signed_seconds
+from harness.report.words import count, seconds, signed_seconds
+from harness.text import one_line
 
 _GAP = 2
 _CELLS_NAMED = 8  # of a group; the grid marks them all

@@ -15,7 +15,7 @@ from harness.model.order import natural_key
 from harness.model.record import CellRecord, ProbeRecord, Trial
 from harness.model.status import Phase, Status
 from harness.report.explains import explanation
-from harness.report.words import one_line
+from harness.text import one_line
 
 _WHY_WIDTH: Final = 160
 _PATHS: Final = ("native", "reticulate", "rpython", "system", "rpc", "rpy2")

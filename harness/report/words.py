@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 _MINUTE = 60
 _HOUR = 3600
 _MIB_OF_GIB = 1024
 _TENTH_OF_MS_BELOW = 0.01
 _MICROSECONDS_BELOW = 0.001
 _TENTH_OF_US_BELOW = 0.00001
-# Escape sequences first, so that no half of one is left, then every other control character.
-_CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-)
 
 
 def seconds(value: float) -> str:
@@ -48,17 +41,3 @@ def megabytes(value: float) -> str:
 def count(number: int, noun: str) -> str:
     """Return ``1 cell``, ``2 cells``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def clean(text: str) -> str:
-    """Return ``text`` without what would steer a terminal or reverse the reading direction.
-
-    Messages come from inside cells, so they may hold anything.  Line ends are kept, those
-    of other systems made the same.
-    """
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", "    ")
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` on one line, without control characters."""
-    return " ".join(clean(text).split())

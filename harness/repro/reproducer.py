@@ -13,7 +13,8 @@ from harness.repro.case import Case
 from harness.repro.readme import readme
 from harness.repro.scripts import scripts
 from harness.repro.surroundings import build_script, dockerfile, environment, is_unbuilt
-from harness.repro.words import checked, plain
+from harness.repro.words import checked
+from harness.text import inert
 
 _NOTHING: Final = {
     Status.UNAVAILABLE: "it could not be had here",
@@ -44,7 +45,7 @@ def reproducer(case: Case) -> Reproducer:
         something that may not stand in a script.
     """
     made = _reproducer(checked(case))
-    files = {name: plain(text) for name, text in made.files.items()}
+    files = {name: inert(text) for name, text in made.files.items()}
     return msgspec.structs.replace(made, files=files)
 
 

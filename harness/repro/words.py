@@ -19,11 +19,6 @@ _FRAMEWORK: Final = re.compile(r"[A-Za-z][0-9A-Za-z._-]*(\[[a-z,]*\])?(==[0-9A-Z
 _COMMIT: Final = re.compile(r"[0-9a-f]{6,64}")
 _MODES: Final = frozenset({"", "ABI", "API", "BOTH", "ANY"})
 _LONGEST: Final = 60
-_STEERS: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
-"""What steers a terminal, ends a line for some readers, or turns the reading direction."""
 
 
 def checked(case: Case) -> Case:
@@ -95,8 +90,3 @@ def _requirements(case: Case, lines: Iterable[str], where: str) -> list[str]:
             )
         found.append(text)
     return found
-
-
-def plain(text: str) -> str:
-    """Return ``text`` without what would steer a terminal or deceive its reader."""
-    return _STEERS.sub("", text)

@@ -20,8 +20,8 @@ from harness.model.record import CellRecord
 from harness.model.status import Phase, Status
 from harness.report.summary import machine_line
 from harness.report.view import blame, framework_label, ordered, reason
-from harness.report.words import clean, one_line
 from harness.site.source import Source, status_line, wall_line
+from harness.text import clean, one_line
 
 AXES: Final = ("path", "transport", "r", "bridge", "python", "framework", "cuda")
 CHUNK: Final = 100

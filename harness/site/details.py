@@ -14,8 +14,8 @@ import msgspec
 
 from harness.model.document import Results
 from harness.report.base import File, Log, Logs
-from harness.report.words import clean
 from harness.site.columns import CHUNK, Cells
+from harness.text import clean
 
 MOST: Final = 65536
 """Bytes of a log that the site carries, half from the head and half from the tail."""

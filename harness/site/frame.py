@@ -15,10 +15,10 @@ from harness.published.figure import Figure
 from harness.report.base import File
 from harness.report.links import cell_link
 from harness.report.summary import when_line
-from harness.report.words import one_line
 from harness.site.columns import Cells
 from harness.site.grid import Row
 from harness.site.numbers import Number, counted
+from harness.text import one_line
 
 MENU: Final = (
     ("What works", "index.html", "first"),

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO, cast
 
 from harness.model.record import CellRecord
 from harness.model.status import Status
-from harness.report.words import clean, count, one_line, seconds
+from harness.report.words import count, seconds
+from harness.text import clean, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

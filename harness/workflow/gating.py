@@ -21,8 +21,8 @@ from harness.gate import (
     unfinished,
 )
 from harness.gate.show import as_document, as_markdown, as_text, commands
-from harness.report.words import clean
 from harness.results.load import load
+from harness.text import clean
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Names the file to which a step of GitHub's writes what the page of its job shows."""

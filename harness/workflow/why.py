@@ -16,9 +16,9 @@ from harness.errors import UsageError
 from harness.model.document import Results
 from harness.model.record import CellRecord, Trial
 from harness.model.status import Status
-from harness.report.words import clean
 from harness.results.load import load
 from harness.results.neighbours import Neighbour, nearest_passing
+from harness.text import clean
 from harness.workflow.explaining import EXPLAINED, diagnosis_of
 
 _WIDTH = 96

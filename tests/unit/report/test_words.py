@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.report.words import clean, count, megabytes, one_line, seconds, signed_seconds
+from harness.report.words import count, megabytes, seconds, signed_seconds
 
 
 @pytest.mark.parametrize(
@@ -34,13 +32,3 @@ def test_differences_have_a_sign():
 def test_counts_and_sizes():
     assert (count(1, "cell"), count(0, "cell")) == ("1 cell", "0 cells")
     assert (megabytes(812), megabytes(1434)) == ("812 MB", "1.4 GB")
-
-
-def test_escape_sequences_go_whole():
-    assert clean("\x1b[31mred\x1b[0m\r\nnext\x07") == "red\nnext"
-
-
-@given(st.text())
-def test_a_line_is_a_line(text):
-    assert len(one_line(text).splitlines()) <= 1
-    assert "\x1b" not in one_line(text)
