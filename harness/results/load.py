@@ -51,28 +51,11 @@ def load(folder: Path) -> Results:
     if not _is_file(document) and _is_file(folder / PACKED):
         document = folder / PACKED
     if _is_file(journal):
-        fold = Fold()
-        broken = None
-        for number, event in read_events(journal):
-            if event is None:
-                # A line that a kill cut short costs that line alone.
-                broken = broken or number
-                continue
-            try:
-                fold.feed(event)
-            except _DECODE_FAULTS as error:
-                message, _ = fault(b"", str(error))
-                raise FileFault(
-                    str(journal), f"not a journal's line: {message}", line=number
-                ) from None
-        if fold.runs:
-            return _checked(fold.results(), journal)
-        if not _is_file(document):
-            raise NoRun(
-                str(journal),
-                "this journal tells of no run; start one with `harness run`",
-                line=broken,
-            )
+        try:
+            return load_journal(journal)
+        except NoRun:
+            if not _is_file(document):
+                raise
     if _is_file(document):
         return load_document(document)
     raise FileFault(
@@ -80,6 +63,29 @@ def load(folder: Path) -> Results:
         f"no results here: name a folder that holds {JOURNAL} or {DOCUMENT}, "
         "such as `harness run` writes",
     )
+
+
+def load_journal(journal: Path) -> Results:
+    """Return the results that ``journal`` tells of.  Raises ``FileFault``, `NoRun` among them."""
+    fold = Fold()
+    broken = None
+    for number, event in read_events(journal):
+        if event is None:
+            # A line that a kill cut short costs that line alone.
+            broken = broken or number
+            continue
+        try:
+            fold.feed(event)
+        except _DECODE_FAULTS as error:
+            message, _ = fault(b"", str(error))
+            raise FileFault(str(journal), f"not a journal's line: {message}", line=number) from None
+    if not fold.runs:
+        raise NoRun(
+            str(journal),
+            "this journal tells of no run; start one with `harness run`",
+            line=broken,
+        )
+    return _checked(fold.results(), journal)
 
 
 def load_document(file: Path) -> Results:

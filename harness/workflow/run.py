@@ -34,7 +34,7 @@ from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
 from harness.registry import Registry
 from harness.resolve import Resolver
-from harness.results.load import DOCUMENT, JOURNAL, PACKED, NoRun, load
+from harness.results.load import DOCUMENT, JOURNAL, PACKED, NoRun, load, load_journal
 from harness.results.machine import this_machine
 from harness.results.save import save
 from harness.workflow.bridges import Named, bring_trees, tree_of
@@ -241,8 +241,8 @@ class _Run:
         """Return what the folder's journal tells, also of what is not asked for now."""
         folder = self.settings.results
         try:
-            if (folder / JOURNAL).exists() and (folder / JOURNAL).stat().st_size:
-                return load(folder).cells
+            if (folder / JOURNAL).exists():
+                return load_journal(folder / JOURNAL).cells
         except NoRun:
             pass
         kept = next((name for name in (DOCUMENT, PACKED) if (folder / name).exists()), None)

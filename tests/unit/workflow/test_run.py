@@ -129,11 +129,14 @@ def test_what_could_not_be_had_stays_so_where_nobody_came_to_ask_again(tmp_path:
     assert {one.message for one in load(tmp_path / "out").cells} == {"no network"}
 
 
-def test_a_run_does_not_write_over_merged_results(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", [None, "", '{"kind": "plan"'], ids=["none", "empty", "cut"])
+def test_a_run_does_not_write_over_merged_results(tmp_path: Path, journal: str | None) -> None:
     """They are no journal's, which is what a run's results come from."""
     out = tmp_path / "out"
     run(plan("3.11", "3.12"), tmp_path)
     (out / "journal.jsonl").unlink()
+    if journal is not None:
+        (out / "journal.jsonl").write_text(journal)
     before = (out / "results.json").read_bytes()
     for fresh in (False, True):
         with pytest.raises(UsageError) as told:
