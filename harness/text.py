@@ -8,10 +8,11 @@ from typing import Final
 # Escape sequences first, so that no half of one is left, then every other control character.
 _STEERS: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
-"""What steers a terminal, ends a line for some readers, or turns the reading direction."""
-_LINE_ENDS: Final = re.compile(r"\r\n?|[\u2028\u2029]")
+"""What steers a terminal or turns the reading direction."""
+_SEPARATORS: Final = str.maketrans("", "", "\u2028\u2029")
+"""What ends a line for some readers, and for others does not."""
 
 
 def clean(text: str) -> str:
@@ -19,7 +20,7 @@ def clean(text: str) -> str:
 
     Line ends are kept, those of other systems made the same; a tab is four spaces.
     """
-    return _STEERS.sub("", _LINE_ENDS.sub("\n", text)).replace("\t", "    ")
+    return _STEERS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", "    ")
 
 
 def one_line(text: str) -> str:
@@ -32,4 +33,4 @@ def inert(text: str) -> str:
 
     Where a comment holds a carriage return, what follows it must stay in the comment.
     """
-    return _STEERS.sub("", text)
+    return _STEERS.sub("", text).translate(_SEPARATORS)

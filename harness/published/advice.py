@@ -368,7 +368,10 @@ _NEEDS: Final = (
     ),
     _Need(
         "From R, a framework that is up soon",
-        "the path that adds the least time before the framework's first operation",
+        (
+            "the path that adds the least of the processor's time before the framework's first "
+            "operation"
+        ),
         "R",
         _cost("init", ""),
     ),

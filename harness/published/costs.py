@@ -11,7 +11,7 @@ import msgspec
 from harness.model.document import Results
 from harness.model.record import ProbeRecord
 from harness.published.figure import Figure, middle
-from harness.report.latency import common_probes, pairs_of, time_of
+from harness.report.latency import common_probes, cpu_of, pairs_of, time_of
 
 Take = Callable[[ProbeRecord], float | None]
 """The seconds of one repetition of something within a probe; ``None`` where it is not there."""
@@ -19,6 +19,9 @@ Take = Callable[[ProbeRecord], float | None]
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that every path does, in seconds a repetition.
+
+    Of the clock on the wall or, as ``what`` then says, of the processor: a start is work from end
+    to end, of one process after the other, and the clock tells what else the machine did as well.
 
     Medians over ``pairs`` pairs of a cell and its control, the same probe without R in the same
     Python environment, that both passed on one machine.  ``cost`` is that of the differences: all
@@ -110,16 +113,25 @@ def _stage(name: str) -> Take:
     return lambda probe: time_of(probe, name)
 
 
+def _work(name: str) -> Take:
+    return lambda probe: cpu_of(probe, name)
+
+
 def _until_ready(probe: ProbeRecord) -> float | None:
-    """Return the seconds of all stages of a start up to the framework's first operation."""
-    times = [stage.wall_s for stage in probe.stages if stage.name not in _AFTERWARDS]
-    return sum(times) if any(stage.name == "first_op" for stage in probe.stages) else None
+    """Return the processor's seconds of a start, up to the framework's first operation."""
+    names = dict.fromkeys(stage.name for stage in probe.stages)
+    times = [cpu_of(probe, name) for name in names if name not in _AFTERWARDS]
+    known = [time for time in times if time is not None]
+    # A sum without one of its parts would be too small.
+    return sum(known) if "first_op" in names and len(known) == len(times) else None
 
 
 _AFTERWARDS: Final = frozenset({"steady_op", "teardown"})
 _ASKED: Final = (
-    _Asked("start, to the framework's first operation", "init", "", _until_ready),
-    _Asked("import of the framework", "init", "framework_import", _stage("framework_import")),
+    _Asked("start, to the framework's first operation: processor", "init", "", _until_ready),
+    _Asked(
+        "import of the framework: processor", "init", "framework_import", _work("framework_import")
+    ),
     _Asked("one call of many, of nothing", "call", "noop", _stage("noop")),
     _Asked("the training's data into the framework", "train", "transfer", _stage("transfer")),
     _Asked(

@@ -19,7 +19,7 @@ from harness.report.words import count
 _COSTS: Final = (
     ("call", "noop", "a call"),
     ("train", "transfer", "the data"),
-    ("init", "", "a start"),
+    ("init", "", "a start (CPU)"),
 )
 """What the table of paths has columns for: probe, stage, and its name."""
 _NAMED: Final = 3
@@ -90,7 +90,8 @@ def _paths(paths: Iterable[PathAdvice]) -> Iterator[str]:
     yield "## Works, costs, loses"
     yield (
         "`works` are cells in which all came up and data arrived, `passes` those that passed "
-        "every probe, `controls` the same work without R. Costs are path − control."
+        "every probe, `controls` the same work without R. Costs are path − control; of a start, "
+        "that of the processor's time."
     )
     yield table(heads, rows, right="  rrrrrrrr")
     older = [

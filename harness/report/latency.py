@@ -9,14 +9,16 @@ from typing import Final
 import msgspec
 
 from harness.model.document import Results
-from harness.model.record import CellRecord, ProbeRecord
+from harness.model.record import CellRecord, ProbeRecord, Stage
 from harness.model.status import Status
 from harness.report.view import framework_label, ordered, path_label
-from harness.report.words import signed_seconds
+from harness.report.words import count, signed_seconds
 from harness.text import one_line
 
 _LANGUAGES: Final = frozenset({"python", "r"})
 """Roles of processes that are the other language's."""
+_BY_CHANCE: Final = 0.1
+"""The share of starts that may be sooner through a bridge on a machine that does nothing else."""
 
 
 class StageCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +43,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are the sums over the probe's stages in seconds: medians over ``pairs`` pairs of a
     cell and its control that both passed on the same machine.  ``cost_s`` is the median of
-    path minus control within each pair.  Of a stage that was not repeated equally often on both
-    sides, as often as fits into a time, one repetition counts.  ``cells`` are the ids of the path's
-    cells.
+    path minus control within each pair, ``cpu_cost_s`` that of the processor's time, of the
+    stages of which it was read on both sides, or ``None`` where there are none.  ``sooner`` is
+    the number of pairs in which the path took less time than its control.  Of a stage that was
+    not repeated equally often on both sides, as often as fits into a time, one repetition counts.
+    ``cells`` are the ids of the path's cells.
     """
 
     framework: str
@@ -54,6 +58,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     control_s: float
     cost_s: float
     stages: tuple[StageCost, ...]
+    cpu_cost_s: float | None = None
+    sooner: int = 0
     cells: tuple[str, ...] = ()
 
 
@@ -143,6 +149,23 @@ def pairs_of(results: Results) -> Iterator[tuple[CellRecord, CellRecord]]:
             yield record, control
 
 
+def busy(comparisons: Iterable[Comparison]) -> str:
+    """Return the sentence that warns of times of a busy machine; empty where there is no sign.
+
+    Through a bridge a framework's start is the same work and more.  Where more than a tenth of the
+    starts were sooner for all that, the clock told what else the machine did.
+    """
+    starts = [one for one in comparisons if one.probe == "init"]
+    pairs, sooner = sum(one.pairs for one in starts), sum(one.sooner for one in starts)
+    if sooner <= pairs * _BY_CHANCE:
+        return ""
+    return (
+        f"In {sooner} of {count(pairs, 'pair')} the start through a path took less time than "
+        "Python alone, which does less: the machine was busy with other work. What a path adds to "
+        "a start is told by the processor's time here, and not by the clock."
+    )
+
+
 def dearest(comparisons: Iterable[Comparison], most: int = 1) -> str:
     """Return the stages in which most of a bridge's cost lies: ``bridge_load +1.2 s``.
 
@@ -205,6 +228,8 @@ def _comparison(
         path_s=median(mine for mine, _ in totals),
         control_s=median(its for _, its in totals),
         cost_s=median(mine - its for mine, its in totals),
+        cpu_cost_s=_median([_cpu_cost(mine, its) for mine, its in pairs]),
+        sooner=sum(mine < its for mine, its in totals),
         stages=tuple(_stage_cost(name, times) for name in names),
         cells=tuple(dict.fromkeys(cells)),
     )
@@ -250,17 +275,46 @@ def _totals(mine: ProbeRecord, its: ProbeRecord) -> tuple[float, float]:
 
     What the control alone did is no cost of the path: it may have got further in the time.
     """
-    counts = [{stage.name: stage.n for stage in probe.stages} for probe in (mine, its)]
-    uneven = {name for name in counts[0].keys() & counts[1] if counts[0][name] != counts[1][name]}
+    once = _uneven(mine, its)
+    names = {stage.name for stage in mine.stages}
     first, second = (
-        sum(
-            stage.wall_s / max(stage.n, 1) if stage.name in uneven else stage.wall_s
-            for stage in probe.stages
-            if stage.name in counts[0]
-        )
+        sum(_even(stage.wall_s, stage, once) for stage in probe.stages if stage.name in names)
         for probe in (mine, its)
     )
     return first, second
+
+
+def _cpu_cost(mine: ProbeRecord, its: ProbeRecord) -> float | None:
+    """Return the processor's seconds of the path's stages less those of its control's, likewise.
+
+    Nothing is counted of a stage that was not read on one of the sides, such as an end that
+    nobody could time.
+    """
+    once = _uneven(mine, its)
+    unread = {stage.name for one in (mine, its) for stage in one.stages if stage.cpu_s is None}
+    names = {stage.name for stage in mine.stages} - unread
+    if not names:
+        return None
+    first, second = (
+        sum(_even(stage.cpu_s or 0.0, stage, once) for stage in probe.stages if stage.name in names)
+        for probe in (mine, its)
+    )
+    return first - second
+
+
+def _uneven(mine: ProbeRecord, its: ProbeRecord) -> set[str]:
+    """Return the stages that were not repeated equally often on both sides."""
+    first, second = ({stage.name: stage.n for stage in probe.stages} for probe in (mine, its))
+    return {name for name in first.keys() & second if first[name] != second[name]}
+
+
+def _even(seconds: float, stage: Stage, once: Collection[str]) -> float:
+    return seconds / max(stage.n, 1) if stage.name in once else seconds
+
+
+def cpu_of(probe: ProbeRecord, name: str) -> float | None:
+    """Return the processor's seconds of one repetition of a stage, or ``None`` if not read."""
+    return _times(probe).get(name, _NONE)[1]
 
 
 def time_of(probe: ProbeRecord, name: str) -> float | None:

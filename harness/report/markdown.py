@@ -15,7 +15,7 @@ from harness.report import view
 from harness.report.base import DEFAULTS, Options
 from harness.report.conversions import MEANINGS, columns, names_of_values
 from harness.report.documented import disagreements
-from harness.report.latency import Comparison, MemoryCost, compare, compare_memory, dearest
+from harness.report.latency import Comparison, MemoryCost, busy, compare, compare_memory, dearest
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import count, megabytes, seconds, signed_seconds
 from harness.text import clean, one_line
@@ -211,9 +211,13 @@ def _latency(results: Results) -> list[str]:
     note = (
         "What a bridge costs: path − control, the same probe without R in the same Python "
         "environment. Medians of single runs over pairs of a cell and its control that both "
-        "passed on one machine: small differences are noise."
+        "passed on one machine: small differences are noise. `CPU cost` is that of the processor, "
+        "of all processes of a path."
     )
-    heads = ("framework", "path", "probe", "pairs", "with R", "control", "bridge cost", "mostly in")
+    heads = (
+        *("framework", "path", "probe", "pairs", "with R", "control"),
+        *("bridge cost", "CPU cost", "mostly in"),
+    )
     rows = [
         (
             *_names(one),
@@ -221,6 +225,7 @@ def _latency(results: Results) -> list[str]:
             seconds(one.path_s),
             seconds(one.control_s),
             signed_seconds(one.cost_s),
+            "" if one.cpu_cost_s is None else signed_seconds(one.cpu_cost_s),
             text(dearest([one], most=2)),
         )
         for one in comparisons
@@ -246,7 +251,8 @@ def _latency(results: Results) -> list[str]:
     return [
         "## Latency",
         note,
-        table(heads, rows, right="   rrrr"),
+        *filter(None, [text(busy(comparisons))]),
+        table(heads, rows, right="   rrrrr"),
         "<details><summary>Every stage, a repetition each</summary>",
         table(stage_heads, stages, right="    rrrrrr"),
         "</details>",

@@ -6,7 +6,8 @@ _MINUTE = 60
 _HOUR = 3600
 _MIB_OF_GIB = 1024
 _TENTH_OF_MS_BELOW = 0.01
-_MICROSECONDS_BELOW = 0.001
+_MICROSECONDS_BELOW = 0.0009995
+_MILLISECONDS_BELOW = 0.9995
 _TENTH_OF_US_BELOW = 0.00001
 
 
@@ -18,7 +19,7 @@ def seconds(value: float) -> str:
         return f"{value * 1e6:.0f} µs" if value >= _TENTH_OF_US_BELOW else f"{value * 1e6:.1f} µs"
     if value < _TENTH_OF_MS_BELOW:
         return f"{value * 1000:.1f} ms"
-    if value < 1:
+    if value < _MILLISECONDS_BELOW:
         return f"{value * 1000:.0f} ms"
     if value < _MINUTE - 0.05:
         return f"{value:.1f} s"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from harness.report.base import File
-from harness.report.latency import Comparison, MemoryCost, StageCost, compare, compare_memory
+from harness.report.latency import Comparison, MemoryCost, StageCost, busy, compare, compare_memory
 from harness.report.words import megabytes, seconds, signed_seconds
 from harness.site.details import script
 from harness.site.frame import Frame
@@ -30,6 +30,8 @@ def latency(frame: Frame) -> Iterator[File]:
         ],
         memory=[_memory(one, frame) for one in memory],
         charts=_charts(found, memory),
+        by_processor=_by_processor(found),
+        busy=busy(found),
     )
     yield File(path="data/latency.js", data=script("latency", _data(found, memory)))
 
@@ -42,6 +44,9 @@ def _row(one: Comparison, frame: Frame) -> dict[str, Any]:
         "path_s": frame.of(seconds(one.path_s), one.cells, how="median"),
         "control_s": frame.of(seconds(one.control_s), one.cells, how="median"),
         "cost_s": frame.of(signed_seconds(one.cost_s), one.cells, how="median"),
+        "cpu_cost_s": None
+        if one.cpu_cost_s is None
+        else frame.of(signed_seconds(one.cpu_cost_s), one.cells, how="median"),
         "stages": [_stage(stage, one, frame) for stage in one.stages],
     }
 
@@ -80,6 +85,11 @@ def _charts(found: Sequence[Comparison], memory: Sequence[MemoryCost]) -> list[s
     return [name for name in ("call", "start", "transfer", "memory") if data[name]]
 
 
+def _by_processor(found: Sequence[Comparison]) -> bool:
+    """Tell whether starts are drawn by the processor's time, which old results do not have."""
+    return any(one.probe == "init" and one.cpu_cost_s is not None for one in found)
+
+
 def _data(found: Sequence[Comparison], memory: Sequence[MemoryCost]) -> dict[str, Any]:
     return {
         "call": [
@@ -90,9 +100,10 @@ def _data(found: Sequence[Comparison], memory: Sequence[MemoryCost]) -> dict[str
             if stage.stage == "noop" and stage.path_s
         ],
         "start": [
-            {"path": one.path, "framework": one.framework, "s": one.cost_s, "pairs": one.pairs}
+            {"path": one.path, "framework": one.framework, "s": cost_s, "pairs": one.pairs}
             for one in found
             if one.probe == "init"
+            and (cost_s := one.cpu_cost_s if _by_processor(found) else one.cost_s) is not None
         ],
         "transfer": [
             {

@@ -14,7 +14,7 @@ AT = "2026-11-22T10:00:00+00:00"
 
 
 def stages(**times: float) -> tuple[Stage, ...]:
-    return tuple(Stage(name=name, wall_s=wall, cpu_s=None) for name, wall in times.items())
+    return tuple(Stage(name=name, wall_s=wall, cpu_s=wall) for name, wall in times.items())
 
 
 def probe(name: str, status: str = "pass", **more: Any) -> ProbeRecord:

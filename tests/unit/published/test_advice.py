@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.record import CellRecord, ProbeRecord
+from harness.model.record import CellRecord, ProbeRecord, Stage
 from harness.published.advice import ENOUGH, PathAdvice, Recommendation, advice
 from tests.unit.published.bench import cell, document, native, probe, stages
 
@@ -136,6 +136,22 @@ def test_no_path_is_recommended_by_times_below_those_of_python_alone() -> None:
         "system: −800 ms; reticulate 1.41: +200 ms. Not told: these times come from a busy machine."
     )
     assert need(cells, "many small calls").path == "reticulate"
+
+
+def test_a_start_is_told_by_the_processor_however_busy_the_machine_was() -> None:
+    def started(path: str, wall_s: float, cpu_s: float | None, **more: object) -> list[CellRecord]:
+        begun = Stage(name="process_start", wall_s=wall_s, cpu_s=cpu_s)
+        operated = Stage(name="first_op", wall_s=0.5, cpu_s=0.5)
+        end = Stage(name="teardown", wall_s=9.0, cpu_s=None)
+        its = (probe("init", stages=(begun, operated, end)),)
+        return [cell(path=path, python=python, probes=its, **more) for python in PYTHONS]
+
+    cells = [*started("reticulate", 0.4, 1.4, bridge="1.41"), *started("native", 2.0, 0.4)]
+    found = need([*cells, *started("system", 0.5, 0.6)], "up soon")
+    assert (found.path, found.order) == ("system", ("system", "reticulate"))
+    assert found.why == "system: +200 ms; reticulate 1.41: +1.0 s."
+    found = need([*cells, *started("system", 0.5, None)], "up soon")
+    assert found.why.startswith("Only one was measured"), "a start is not told by some of its parts"
 
 
 def test_paths_that_work_too_rarely_are_named() -> None:

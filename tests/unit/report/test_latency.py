@@ -8,7 +8,7 @@ from harness.model.document import Elsewhere, Machine
 from harness.model.job import ProcessPeak
 from harness.model.record import ProbeRecord, Stage
 from harness.model.status import Status
-from harness.report.latency import compare, compare_memory, dearest
+from harness.report.latency import busy, compare, compare_memory, dearest
 from harness.report.markdown import REPORT as MARKDOWN
 
 TORCH = Framework("torch", "2.13.0")
@@ -126,6 +126,28 @@ def test_the_processor_has_costs_of_its_own(one_of):
     noop, teardown = one.stages
     assert (noop.path_cpu_s, noop.control_cpu_s, noop.cpu_cost_s) == (1.5, 0.25, 1.25)
     assert (teardown.path_cpu_s, teardown.cpu_cost_s) == (None, None)
+
+
+def test_the_processor_has_the_cost_of_a_whole_probe(one_of):
+    def timed(cpu_s: float, n: int) -> ProbeRecord:
+        start = Stage(name="start", wall_s=9.0, cpu_s=cpu_s)
+        return init(start, Stage(name="noop", wall_s=9.0, cpu_s=2.0, n=n), stage("teardown", 1.0))
+
+    (one,) = one_of(timed(3.0, 2), timed(1.0, 4))
+    assert one.cpu_cost_s == (3.0 + 1.0) - (1.0 + 0.5), "each repetition of noop once"
+    (one,) = one_of(init(stage("start", 1.0)), init(stage("start", 1.0)))
+    assert one.cpu_cost_s is None
+
+
+def test_a_busy_machine_shows_in_starts_that_are_sooner_through_a_bridge(one_of):
+    (quiet,) = one_of(init(stage("start", 2.0)), init(stage("start", 1.0)))
+    (sooner,) = one_of(init(stage("start", 1.0)), init(stage("start", 2.0)))
+    assert (quiet.sooner, sooner.sooner) == (0, 1)
+    assert busy([quiet] * 9 + [sooner]) == ""
+    assert busy([]) == ""
+    assert busy([quiet] * 8 + [sooner] * 2).startswith("In 2 of 10 pairs the start through a path")
+    other = msgspec.structs.replace(sooner, probe="train")
+    assert busy([quiet] + [other] * 9) == "", "a training may be as fast either way"
 
 
 def test_cold_starts_are_compared_with_cold_starts(one_of):

@@ -12,6 +12,8 @@ from harness.report.words import count, megabytes, seconds, signed_seconds
         (0.00042, "420 µs"),
         (0.0000034, "3.4 µs"),
         (0.012, "12 ms"),
+        (0.0009996, "1.0 ms"),
+        (0.99996, "1.0 s"),
         (1.25, "1.2 s"),
         (59.94, "59.9 s"),
         (59.96, "1 min 0 s"),
