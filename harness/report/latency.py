@@ -18,7 +18,7 @@ from harness.text import one_line
 _LANGUAGES: Final = frozenset({"python", "r"})
 """Roles of processes that are the other language's."""
 _BY_CHANCE: Final = 0.1
-"""The share of starts that may be sooner through a bridge on a machine that does nothing else."""
+"""The share of starts that may be sooner through a bridge where nothing else has a part in it."""
 
 
 class StageCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,11 +149,12 @@ def pairs_of(results: Results) -> Iterator[tuple[CellRecord, CellRecord]]:
             yield record, control
 
 
-def busy(comparisons: Iterable[Comparison]) -> str:
-    """Return the sentence that warns of times of a busy machine; empty where there is no sign.
+def doubt(comparisons: Iterable[Comparison]) -> str:
+    """Return the sentence that doubts the clock; empty where there is no reason to.
 
     Through a bridge a framework's start is the same work and more.  Where more than a tenth of the
-    starts were sooner for all that, the clock told what else the machine did.
+    starts were sooner for all that, the clock told what else the machine did, or that the control,
+    which mostly runs first, had the packages to read from the disk.
     """
     starts = [one for one in comparisons if one.probe == "init"]
     pairs, sooner = sum(one.pairs for one in starts), sum(one.sooner for one in starts)
@@ -161,8 +162,9 @@ def busy(comparisons: Iterable[Comparison]) -> str:
         return ""
     return (
         f"In {sooner} of {count(pairs, 'pair')} the start through a path took less time than "
-        "Python alone, which does less: the machine was busy with other work. What a path adds to "
-        "a start is told by the processor's time here, and not by the clock."
+        "Python alone, which does less: the machine did other work as well, or one of the two read "
+        "the packages from the disk and the other from memory. What a path adds to a start is told "
+        "by the processor's time here, and not by the clock."
     )
 
 

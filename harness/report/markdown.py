@@ -15,7 +15,7 @@ from harness.report import view
 from harness.report.base import DEFAULTS, Options
 from harness.report.conversions import MEANINGS, columns, names_of_values
 from harness.report.documented import disagreements
-from harness.report.latency import Comparison, MemoryCost, busy, compare, compare_memory, dearest
+from harness.report.latency import Comparison, MemoryCost, compare, compare_memory, dearest, doubt
 from harness.report.summary import machine_line, times_line, when_line
 from harness.report.words import count, megabytes, seconds, signed_seconds
 from harness.text import clean, one_line
@@ -251,7 +251,7 @@ def _latency(results: Results) -> list[str]:
     return [
         "## Latency",
         note,
-        *filter(None, [text(busy(comparisons))]),
+        *filter(None, [text(doubt(comparisons))]),
         table(heads, rows, right="   rrrrr"),
         "<details><summary>Every stage, a repetition each</summary>",
         table(stage_heads, stages, right="    rrrrrr"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from harness.report.base import File
-from harness.report.latency import Comparison, MemoryCost, StageCost, busy, compare, compare_memory
+from harness.report.latency import Comparison, MemoryCost, StageCost, compare, compare_memory, doubt
 from harness.report.words import megabytes, seconds, signed_seconds
 from harness.site.details import script
 from harness.site.frame import Frame
@@ -31,7 +31,7 @@ def latency(frame: Frame) -> Iterator[File]:
         memory=[_memory(one, frame) for one in memory],
         charts=_charts(found, memory),
         by_processor=_by_processor(found),
-        busy=busy(found),
+        doubt=doubt(found),
     )
     yield File(path="data/latency.js", data=script("latency", _data(found, memory)))
 

@@ -8,7 +8,7 @@ from harness.model.document import Elsewhere, Machine
 from harness.model.job import ProcessPeak
 from harness.model.record import ProbeRecord, Stage
 from harness.model.status import Status
-from harness.report.latency import busy, compare, compare_memory, dearest
+from harness.report.latency import compare, compare_memory, dearest, doubt
 from harness.report.markdown import REPORT as MARKDOWN
 
 TORCH = Framework("torch", "2.13.0")
@@ -139,15 +139,15 @@ def test_the_processor_has_the_cost_of_a_whole_probe(one_of):
     assert one.cpu_cost_s is None
 
 
-def test_a_busy_machine_shows_in_starts_that_are_sooner_through_a_bridge(one_of):
+def test_the_clock_is_doubted_for_starts_that_are_sooner_through_a_bridge(one_of):
     (quiet,) = one_of(init(stage("start", 2.0)), init(stage("start", 1.0)))
     (sooner,) = one_of(init(stage("start", 1.0)), init(stage("start", 2.0)))
     assert (quiet.sooner, sooner.sooner) == (0, 1)
-    assert busy([quiet] * 9 + [sooner]) == ""
-    assert busy([]) == ""
-    assert busy([quiet] * 8 + [sooner] * 2).startswith("In 2 of 10 pairs the start through a path")
+    assert doubt([quiet] * 9 + [sooner]) == ""
+    assert doubt([]) == ""
+    assert doubt([quiet] * 8 + [sooner] * 2).startswith("In 2 of 10 pairs the start through a path")
     other = msgspec.structs.replace(sooner, probe="train")
-    assert busy([quiet] + [other] * 9) == "", "a training may be as fast either way"
+    assert doubt([quiet] + [other] * 9) == "", "a training may be as fast either way"
 
 
 def test_cold_starts_are_compared_with_cold_starts(one_of):
