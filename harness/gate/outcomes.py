@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.gate.alike import head_of, normalised, same_text
-from harness.model.record import CellRecord
+from harness.model.record import CellRecord, ProbeRecord
 
 KEY: Final = "outcome"
 """In the details of a probe, of a thing that was measured: what became of it."""
@@ -25,6 +25,9 @@ SEVERITY: Final = (
 _WORDS: Final = frozenset({"message", "class"})
 """Keys of a probe's details under which stands what a user reads of an error."""
 
+Thing = tuple[str, str]
+"""What was measured, in words, and the probe that did."""
+
 
 def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
     """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``.
@@ -33,12 +36,12 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
     """
     before, after = _outcomes(was), _outcomes(now)
     worse = [
-        f"{name}: {before[name][0]} -> {outcome}"
-        for name, (outcome, _) in after.items()
-        if name in before and _rank(outcome) > _rank(before[name][0])
+        f"{thing[0]}: {before[thing][0]} -> {outcome}"
+        for thing, (outcome, _) in after.items()
+        if thing in before and _rank(outcome) > _rank(before[thing][0])
     ]
     untold = sorted(before.keys() - after)
-    return worse + [f"{name}: {before[name][0]} -> not told" for name in untold]
+    return worse + [f"{thing[0]}: {before[thing][0]} -> not told" for thing in untold]
 
 
 def other_values(was: CellRecord, now: CellRecord) -> list[str]:
@@ -49,11 +52,11 @@ def other_values(was: CellRecord, now: CellRecord) -> list[str]:
     """
     before = _outcomes(was)
     return [
-        f"{name}: {head_of(before[name][1], 80)} -> {head_of(arrived, 80)}"
-        for name, (outcome, arrived) in _outcomes(now).items()
-        if name in before
-        and before[name][0] == outcome
-        and same_text(before[name][1]) != same_text(arrived)
+        f"{thing[0]}: {head_of(before[thing][1], 80)} -> {head_of(arrived, 80)}"
+        for thing, (outcome, arrived) in _outcomes(now).items()
+        if thing in before
+        and before[thing][0] == outcome
+        and same_text(before[thing][1]) != same_text(arrived)
     ]
 
 
@@ -72,8 +75,12 @@ def other_words(was: CellRecord, now: CellRecord) -> list[str]:
 
 def _texts(record: CellRecord) -> Iterator[tuple[str, str]]:
     for probe in record.probes:
-        name = probe.name + (f"[{probe.variant}]" if probe.variant else "")
-        yield from _texts_of(name, probe.details)
+        yield from _texts_of(f"{probe.name}{_run_of(probe)}", probe.details)
+
+
+def _run_of(probe: ProbeRecord) -> str:
+    """Return what tells the runs of one probe apart: ``[torch] cold``."""
+    return (f"[{probe.variant}]" if probe.variant else "") + (" cold" if probe.cold else "")
 
 
 def _texts_of(place: str, details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,10 +92,15 @@ def _texts_of(place: str, details: Mapping[str, Any]) -> Iterator[tuple[str, str
             yield f"{place} {key}", value
 
 
-def _outcomes(record: CellRecord) -> dict[str, tuple[str, str]]:
-    """Return the outcome of each thing that was measured, and what arrived of it."""
+def _outcomes(record: CellRecord) -> dict[Thing, tuple[str, str]]:
+    """Return the outcome of each thing that was measured, and what arrived of it.
+
+    Each run of a probe has its own: what one backend of Keras keeps says nothing of another.
+    """
     return {
-        name: found for probe in record.probes for name, found in _outcomes_of((), probe.details)
+        (f"{name}{_run_of(probe)}", probe.name): found
+        for probe in record.probes
+        for name, found in _outcomes_of((), probe.details)
     }
 
 

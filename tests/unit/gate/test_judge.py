@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 import pytest
@@ -218,6 +219,29 @@ def test_a_value_that_is_not_told_any_more_is_worse() -> None:
     assert judgement.regressions[0].message == "na there: exact -> not told"
 
 
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        ({"variant": "torch"}, "na there[torch]: exact -> silent loss"),
+        ({"cold": True}, "na there cold: exact -> silent loss"),
+        ({"name": "another"}, "na there: exact -> silent loss"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_one_run_of_a_probe_keeps_hides_nothing_that_another_loses(
+    apart: dict[str, Any], said: str, first: bool
+) -> None:
+    def both(outcome: str) -> CellRecord:
+        found = (msgspec.structs.replace(outcomes(na=outcome), **apart), outcomes(na="exact"))
+        return cell(probes=found if first else found[::-1])
+
+    judgement = judge(results(both("silent loss")), baseline=results(both("exact")), today=TODAY)
+    assert kinds(judgement.regressions) == {PASS.id: "worse"}
+    assert judgement.regressions[0].message == said
+    back = judge(results(both("exact")), baseline=results(both("silent loss")), today=TODAY)
+    assert back.verdict is Word.OK
+
+
 def probe(name: str, status: str) -> ProbeRecord:
     return ProbeRecord(name=name, status=Status(status))
 
@@ -288,6 +312,10 @@ def test_a_message_that_changed_is_told_with_both_texts() -> None:
     )
     told = judgement.regressions[0].message or ""
     assert told.startswith("error python_to_r message: 'ValueError: no /tmp")
+    # What only the first start says is no other message of the second.
+    cold = msgspec.structs.replace(spoken("read from the disk"), cold=True)
+    started = cell(probes=(spoken("warm"), cold))
+    assert judge(results(started), baseline=results(started), today=TODAY).verdict is Word.OK
     assert "-> 'An error" in told
 
 
