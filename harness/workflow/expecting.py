@@ -137,6 +137,8 @@ def _mended(
             removed.append(line.line)
         elif passing:
             query = _query(results, failing)
+            if query is not None and len(failing) > 1:
+                query = _within(line.cells, query)
             if query is None:
                 unmended.append(
                     f"{expectations.source}:{line.line}: {line.cells}: {len(passing)} of its cells "
@@ -169,7 +171,7 @@ def _added(results: Results, unexpected: Sequence[Finding], today: dt.date) -> l
             cause=str(cause) or None,
             message=str(message) or None,
             flaky=bool(flaky),
-            about=_about(records),
+            about=_about([one for one in records if _covers(query, [one])]),
         )
         for (flaky, status, cause, message), records in groups.items()
         for query in _queries(results, records)
@@ -182,7 +184,7 @@ def _about(records: Sequence[CellRecord]) -> str:
 
 
 def _queries(results: Results, records: Sequence[CellRecord]) -> list[str]:
-    """Return queries that list these cells and no cell that passes: one, or one for each cell."""
+    """Return queries that list these cells and no others: one, or one for each cell."""
     query = _query(results, records)
     if query is not None and _lists_only(results, query, records):
         return [query]
@@ -201,6 +203,19 @@ def _query(results: Results, records: Sequence[CellRecord]) -> str | None:
     if len(paths) == 1 and "path:" not in query:
         query = f"path:{paths.pop()} {query}"
     return query if _covers(query, records) else None
+
+
+def _within(wide: str, query: str) -> str:
+    """Return a query for what ``query`` lists of what ``wide`` lists.
+
+    A line that was narrowed lists nothing that nobody has reviewed: neither cells of this matrix
+    that end in another way, nor those of another.
+    """
+    known = wide.split()
+    words = {word.lower().strip("()") for word in known}
+    more = [term for term in query.split() if term not in known]
+    whole = f"({wide})" if "or" in words else wide
+    return " ".join([whole, *more])
 
 
 def _term(condition: Condition, results: Results) -> str | None:
@@ -237,11 +252,7 @@ def _covers(query: str, records: Iterable[CellRecord]) -> bool:
 def _lists_only(results: Results, query: str, records: Sequence[CellRecord]) -> bool:
     lists = compile_cells(query)
     wanted = {record.id for record in records}
-    return all(
-        one.id in wanted
-        for one in results.cells
-        if lists({**one.axes, "id": one.id}) and one.status is not Status.UNSUPPORTED
-    )
+    return all(one.id in wanted for one in results.cells if lists({**one.axes, "id": one.id}))
 
 
 def _write(file: Path, text: str) -> None:

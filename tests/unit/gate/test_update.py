@@ -208,6 +208,42 @@ def test_lines_that_are_no_longer_true_go_and_are_narrowed(tmp_path: Path) -> No
     assert judgement.verdict is Word.OK, file.read_text()
 
 
+@pytest.mark.parametrize("status", ["unsupported", "unsatisfiable", "pass"])
+def test_a_new_line_lists_no_cell_that_ends_otherwise(tmp_path: Path, status: str) -> None:
+    cells = [*BROKEN, *FINE, cell(status, r="4.0.4", python="3.12", framework="torch")]
+    updated, file = update(tmp_path, *cells)
+    assert updated.added
+    assert not ("id:" in file.read_text() and "more" in file.read_text())
+    file.write_text(file.read_text().replace('"?"', "written"))
+    judgement = judge(results(*cells), expectations=load_expectations(file), today=TODAY)
+    assert judgement.verdict is Word.OK, file.read_text()
+
+
+@pytest.mark.parametrize(
+    "wide", ["path:reticulate framework:jax", "(framework:jax or framework:none)"]
+)
+@pytest.mark.parametrize("status", ["unsupported", "unsatisfiable", "fail"])
+def test_a_line_that_is_narrowed_lists_no_more_than_it_did(
+    tmp_path: Path, status: str, wide: str
+) -> None:
+    text = (
+        f'expectations:\n  - cells: "{wide}"\n    cause: imp\n    reason: r\n    owner: o\n'
+        "    until: 2027-01-01\n"
+    )
+    another = cell(status, r="4.0.4", python="3.12", framework="torch", cause="imp")
+    updated, file = update(tmp_path, *BROKEN, *FINE, another, text=text)
+    assert updated.narrowed == 1
+    file.write_text(file.read_text().replace('"?"', "written"))
+    listed = load_expectations(file)
+    before, lists = compile_cells(wide), compile_cells(listed.lines[0].cells)
+    for one in (*BROKEN, *FINE, another):
+        values = {**one.axes, "id": one.id}
+        assert lists(values) == (one in BROKEN)
+        assert before(values) or not lists(values)
+    judgement = judge(results(*BROKEN, *FINE, another), expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.OK, file.read_text()
+
+
 def test_a_line_past_its_day_is_left_to_people(tmp_path: Path) -> None:
     text = (
         'expectations:\n  - {cells: "python:3.12 r:<4.5", cause: imp, reason: r, owner: o, '
