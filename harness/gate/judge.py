@@ -396,6 +396,15 @@ def _problem(
     if not passing:
         return None, ()
     if len(passing) == len(ran):
+        if not whole or len(ran) < len(mine):
+            # Those that did not run are perhaps what the line is about.
+            which = (
+                "the cell of it that was run passes" if len(ran) == 1 else "all that were run pass"
+            )
+            return (
+                f"{which} now; narrow the query, or take it out where the others pass too",
+                passing,
+            )
         which = "the cell that it lists passes" if len(passing) == 1 else "all its cells pass"
         return f"{which} now; take the line out", passing
     return (

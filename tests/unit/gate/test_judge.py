@@ -355,6 +355,25 @@ def test_a_listed_cell_that_passes_makes_its_line_stale() -> None:
     assert "passes now; take the line out" in judgement.stale[0].problem
 
 
+@pytest.mark.parametrize(
+    ("others", "values"),
+    [
+        ([cell("unavailable", python="3.10")], {}),
+        ([cell("missing", python="3.10")], {}),
+        ([], {"whole": {"m": 9}}),
+    ],
+)
+def test_a_line_is_not_to_go_where_some_of_its_cells_were_not_run(
+    others: list[CellRecord], values: dict[str, Any]
+) -> None:
+    listed = lines(line("path:reticulate", status=Status.UNAVAILABLE))
+    judgement = judge(results(PASS, *others, **values), expectations=listed, today=TODAY)
+    assert judgement.verdict is Word.STALE
+    assert "take the line out" not in judgement.stale[0].problem
+    assert judgement.stale[0].problem.startswith("the cell of it that was run passes now; narrow")
+    assert judgement.stale[0].matched == (PASS.id,)
+
+
 def test_a_line_that_covers_too_much_is_told_with_the_cells() -> None:
     listed = lines(line("path:reticulate", message="it broke"))
     judgement = judge(results(FAIL, OTHER), expectations=listed, today=TODAY)
