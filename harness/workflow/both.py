@@ -28,7 +28,7 @@ from harness.gate import (
     with_latency,
     without_latency,
 )
-from harness.gate.align import place_of
+from harness.gate.align import Place, place_of
 from harness.journal.writer import FILE_NAME, Journal
 from harness.latency.model import Verdict
 from harness.model.cell import Cell, Plan
@@ -229,11 +229,14 @@ def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
         _check_unchanged(arm)
     (changed,) = head.bridges
     said = _base_of(request, changed)
+    # The cells as the base ran them: the matrix may name a bridge that no R comes with.
+    theirs = _counterparts(base)
+    cells = tuple(theirs[place_of(cell.axes.as_dict())] for cell in cells)
     answer = compare(
         Asked(
-            plan=msgspec.structs.replace(head.plan, cells=cells),
+            plan=msgspec.structs.replace(base.plan, cells=cells),
             base=read_settings(
-                ["bridge=default" if said is None else f"bridge={said.partition('=')[2]}"], "--base"
+                () if said is None else [f"bridge={said.partition('=')[2]}"], "--base"
             ),
             head=read_settings([f"bridge={request.bridge.partition('=')[2]}"], "--bridge"),
             settings=LatencySettings(budget_s=request.latency_s),
@@ -337,8 +340,7 @@ def _plan(request: Request, path: str, bridge: str | None, *, select: bool) -> P
 def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[Cell, ...]]]:
     """Deal the cells out in turns of as many as run at once, the same ones for both arms."""
     size = jobs or len(os.sched_getaffinity(0))
-    # Where the base has several bridges in one place, the first that the matrix names counts.
-    counterparts = {place_of(cell.axes.as_dict()): cell for cell in base.plan.cells[::-1]}
+    counterparts = _counterparts(base)
     known = {arm.name: {cell.id: cell for cell in arm.plan.cells} for arm in (base, head)}
     own = [cell for cell in head.plan.cells if head.has(cell)]
     for start in range(0, len(own), size):
@@ -348,6 +350,12 @@ def _turns(base: Arm, head: Arm, jobs: int | None) -> Iterator[dict[str, tuple[C
             HEAD: _with_controls(turn, known[HEAD]),
             BASE: _with_controls(others, known[BASE]),
         }
+
+
+def _counterparts(base: Arm) -> dict[Place, Cell]:
+    """Return the cells of the base by what they are apart from their bridge."""
+    # Where it has several bridges in one place, the first that the matrix names counts.
+    return {place_of(cell.axes.as_dict()): cell for cell in base.plan.cells[::-1]}
 
 
 def _with_controls(cells: list[Cell], known: dict[str, Cell]) -> tuple[Cell, ...]:

@@ -18,6 +18,7 @@ from harness.model.status import Status
 from harness.provision.store import FolderStore, default_root
 from harness.results.load import load
 from harness.workflow import both
+from harness.workflow.arms import duels
 from harness.workflow.both import (
     BASE,
     HEAD,
@@ -33,6 +34,7 @@ from harness.workflow.display import QuietDisplay
 from harness.workflow.expecting import update_expectations
 from harness.workflow.gating import gate
 from harness.workflow.run import Settings, Workshop, execute
+from harness.workflow.versus import Asked
 from tests.unit.workflow.test_run import FAR, Elsewhere, record
 
 MATRIX = """\
@@ -321,3 +323,38 @@ def test_latency_that_cannot_be_compared_costs_no_verdict(
     assert document["exit_code"] == code
     assert document["verdict"] == {3: "incomplete", 1: "regressed"}[code]
     assert said.err.strip() == f"the latency was not compared: {fault}"
+
+
+class Compared(Exception):
+    """What was to be compared: the bridge of base and of head, by cell."""
+
+
+@pytest.mark.parametrize(
+    ("base", "bridges"),
+    [
+        ("released", {"4.2.2": "1.40.0", "4.5.0": "1.42.0"}),
+        ("1.41.0", "1.41.0"),
+        ("./tree", "source"),
+    ],
+)
+def test_latency_is_compared_with_the_bridge_that_the_cells_had(
+    measured: Measured, folder: Path, monkeypatch, base, bridges
+) -> None:
+    (folder / "named.yaml").write_text(
+        "axes: {path: reticulate, r: 4.2.2, python: '3.11', bridge: [1.40.0, 1.41.0]}\n"
+        "include: [{path: reticulate, r: 4.5.0, python: '3.11', bridge: 1.42.0}]\n"
+    )
+
+    def compare(asked: Asked) -> None:
+        pairs = duels(asked.plan, asked.base, asked.head, ("init",))
+        raise Compared({one.base.cell.axes.r: one for one in pairs})
+
+    monkeypatch.setattr(both, "compare", compare)
+    with pytest.raises(Compared) as seen:
+        gate_bridge(request(base, matrix=Path("named.yaml"), latency_s=1.0, quiet=True))
+    (pairs,) = seen.value.args
+    assert set(pairs) == {"4.2.2", "4.5.0"}
+    for r, pair in pairs.items():
+        wanted = bridges if isinstance(bridges, str) else bridges[r]
+        assert (pair.base.cell.axes.bridge, pair.head.cell.axes.bridge) == (wanted, "source")
+        assert bool(pair.base.bridges) == (wanted == "source")
