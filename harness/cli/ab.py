@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection, text_or_json
+from harness.cli.options import (
+    CRAN,
+    MATRIX,
+    QUIET,
+    Amount,
+    default_results,
+    selection,
+    text_or_json,
+)
 
 
 @click.command(
@@ -39,7 +47,7 @@ from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection,
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -54,7 +62,7 @@ from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection,
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True, max=1),
+    type=Amount(min=0, min_open=True, max=1),
     default=0.05,
     show_default=True,
     metavar="SHARE",
@@ -62,7 +70,7 @@ from harness.cli.options import CRAN, MATRIX, QUIET, default_results, selection,
 )
 @click.option(
     "--plant",
-    type=click.FloatRange(min=1),
+    type=Amount(min=1),
     default=1.0,
     metavar="FACTOR",
     help="Slow head down on purpose by this factor, to see that it is found.",

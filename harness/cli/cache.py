@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.options import Amount
+
 
 @click.command(
     "cache",
@@ -13,7 +15,7 @@ import click
 @click.option("--prune", is_flag=True, help="Remove what no run is using.")
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=Amount(min=0),
     metavar="DAYS",
     help="With --prune: only what was last used more than DAYS days ago.",
 )

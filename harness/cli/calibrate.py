@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import CRAN, QUIET, default_results, selection, text_or_json
+from harness.cli.options import CRAN, QUIET, Amount, default_results, selection, text_or_json
 
 DEFAULT = Path("matrices/calibrate.yaml")
 
@@ -20,7 +20,7 @@ DEFAULT = Path("matrices/calibrate.yaml")
 @selection
 @click.option(
     "--record",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     default=2100.0,
     show_default=True,
     metavar="SECONDS",
@@ -28,7 +28,7 @@ DEFAULT = Path("matrices/calibrate.yaml")
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

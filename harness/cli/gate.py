@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import COSTS, CRAN, selection
+from harness.cli.options import COSTS, CRAN, Amount, selection
 
 
 @click.command(
@@ -63,7 +63,7 @@ from harness.cli.options import COSTS, CRAN, selection
 )
 @click.option(
     "--latency",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     metavar="SECONDS",
     help="With --bridge: compare latency as well, for so long in each cell that passes in both.",
 )

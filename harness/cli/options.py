@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ CRAN = click.option(
         "own): the address of a CRAN-like repository, or a folder; by default $HARNESS_CRAN."
     ),
 )
+
+
+class Amount(click.FloatRange):
+    """A number with a range, of which there is so much: no ``nan``, which is in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; what has no end is none either: a run would have none."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no amount; write a number, such as 60", param, ctx)
+        return number
+
 
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 

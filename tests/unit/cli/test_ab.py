@@ -93,6 +93,10 @@ def test_every_pair_is_in_the_journal_as_soon_as_it_has_ended(matrix, monkeypatc
         (["--metric", "nop"], "--metric nop: there is no such stage to compare"),
         (["--plant", "0.5"], "0.5 is not in the range"),
         (["--budget", "0"], "0.0 is not in the range"),
+        (["--budget", "nan"], "'--budget': nan is no amount; write a number, such as 60"),
+        (["--budget", "inf"], "'--budget': inf is no amount"),
+        (["--margin", "nan"], "'--margin': nan is no amount"),
+        (["--plant", "nan"], "'--plant': nan is no amount"),
         (["--head", "pyton=3.12"], "did you mean 'python'?"),
         (["--only", "nothing"], "none of the"),
     ],
@@ -103,6 +107,19 @@ def test_a_slip_is_one_sentence_and_exit_code_2(matrix, capsys, arguments, said)
     printed = capsys.readouterr().err
     assert said in printed
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["gate", "m.yaml", "--bridge", "reticulate=1.40.0", "--latency", "nan"],
+        ["calibrate", "m.yaml", "--record", "nan"],
+        ["cache", "--prune", "--older-than", "nan"],
+    ],
+)
+def test_what_is_no_number_is_refused_by_the_other_verbs_too(matrix, capsys, arguments):
+    assert run(arguments) == 2
+    assert "nan is no amount" in capsys.readouterr().err
 
 
 def test_base_and_head_have_to_be_said(matrix, capsys):
