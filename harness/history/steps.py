@@ -39,6 +39,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULTS: Final = Options()
 
 
+def fewest(options: Options = DEFAULTS) -> int:
+    """Return the number of readings from which on a series can have a step at all.
+
+    With fewer, the rank-sum test has no p as small as ``alpha``, however far the sides are apart.
+    """
+    number = 2 * options.shortest
+    while rank_sum([0.0] * (number // 2), [1.0] * (number - number // 2)) > options.alpha:
+        number += 1
+    return number
+
+
 def find_steps(series: Series, options: Options = DEFAULTS) -> tuple[Step, ...]:
     """Return the steps of a series, the oldest first.
 
@@ -48,7 +59,7 @@ def find_steps(series: Series, options: Options = DEFAULTS) -> tuple[Step, ...]:
         The package ruptures is not installed.
     """
     values = [math.log(reading.value) for reading in series.readings]
-    if len(values) < 2 * options.shortest:
+    if len(values) < fewest(options):
         return ()
     noise = _noise(values)
     cuts = _cuts([value / noise for value in values], options)

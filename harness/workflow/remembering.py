@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.history.database import Database
 from harness.history.show import Seen
-from harness.history.steps import DEFAULTS, find_steps
+from harness.history.steps import fewest, find_steps
 from harness.results.load import load
 
 
@@ -26,7 +26,8 @@ def remember(file: Path, folders: Sequence[Path]) -> Seen:
     with Database(file) as database:
         added = sum(database.add(document) for document in documents)
         every = list(database.series())
-    watched = [one for one in every if len(one.readings) >= 2 * DEFAULTS.shortest]
+    enough = fewest()
+    watched = [one for one in every if len(one.readings) >= enough]
     return Seen(
         added=added,
         series=len(every),

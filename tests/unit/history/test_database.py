@@ -262,6 +262,25 @@ def test_the_verb_adds_and_tells_of_a_step(tmp_path, capsys):
     assert document["steps"][0]["key"]["stage"] == "noop"
 
 
+@pytest.mark.parametrize(("nights", "watched"), [(10, 0), (12, 0), (13, 2)])
+def test_no_series_counts_as_watched_that_cannot_have_a_step(tmp_path, capsys, nights, watched):
+    folders = [
+        write(
+            tmp_path / str(number),
+            night(
+                number,
+                probe=call(stages=(Stage(name="noop", wall_s=1.0 if number <= 6 else 9.0),)),
+                max_rss_mb=100.0,
+            ),
+        )
+        for number in range(1, nights + 1)
+    ]
+    assert run(["history", str(tmp_path / "history.sqlite"), *folders]) == 0
+    said = capsys.readouterr().out
+    assert f"{watched} of them long enough to have a step" in said
+    assert ("no steps" in said) == (not watched)
+
+
 def test_the_verb_with_nothing_to_tell(tmp_path, capsys):
     assert run(["history", str(tmp_path / "history.sqlite")]) == 0
     assert capsys.readouterr().out.endswith("no steps\n")

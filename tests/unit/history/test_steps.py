@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import MachineFault
 from harness.history import steps as module
 from harness.history.model import Key, Reading, Series
-from harness.history.steps import Options, find_steps, rank_sum
+from harness.history.steps import Options, fewest, find_steps, rank_sum
 
 KEY = Key(
     cell="native__py3.11__cpu", probe="call", stage="noop", metric="wall_s", machine="m", lock="l"
@@ -100,6 +100,14 @@ def test_one_slow_night_is_no_step():
     values = quiet(random.Random(1), NIGHTS)
     values[30] *= 10
     assert find_steps(series(values)) == ()
+
+
+def test_a_series_that_is_said_to_be_long_enough_can_have_a_step():
+    enough = fewest()
+    half = enough // 2
+    assert find_steps(series([1.0] * half + [9.0] * (enough - half)))
+    for before in range(enough):
+        assert not find_steps(series([1.0] * before + [9.0] * (enough - 1 - before)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])
