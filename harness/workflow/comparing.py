@@ -9,6 +9,7 @@ command goes on from there.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -111,10 +112,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
         def rank(line: Line) -> tuple[int, float]:
             finding = line.finding
-            # Where it is the verdict that head is faster, the clearest of those.
             place = order.index(finding.verdict)
             if self.verdict is Verdict.IMPROVED:
-                place = -place
+                # Where it is the verdict that head is faster, the clearest of those.
+                return -place, finding.ci_high or math.inf
             return place, -(finding.ci_low or 0.0)
 
         return min(self.lines, key=rank)
@@ -166,7 +167,8 @@ class Comparing:
         Raises
         ------
         NotMeasured
-            A cell has none of the metrics that are asked for in both arms.
+            A cell has none of the metrics that are asked for in both arms, or no cell has one of
+            them.
         """
         for duel in self.duels:
             ran: list[Sample] = []
@@ -183,6 +185,14 @@ class Comparing:
                     self._metrics[duel.id] = self._comparable(duel, ran)
                     if plant is not None:
                         plant(duel, self._metrics[duel.id])
+        # One cell may lack what another has; what none has would be answered by the others.
+        found = dict.fromkeys(name for names in self._metrics.values() for name in names)
+        for name in self.settings.metrics:
+            if name not in found:
+                raise NotMeasured(
+                    f"no cell has the stage {name}, which is asked for; they have: "
+                    f"{', '.join(found)}"
+                )
 
     def _comparable(self, duel: Duel, ran: Sequence[Sample]) -> tuple[str, ...]:
         """Return the metrics that both arms have on the clock of each."""

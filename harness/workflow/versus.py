@@ -302,13 +302,28 @@ def _time(value: float) -> str:
     return f"{value * 1e6:.1f} µs" if value < 1e-3 else seconds(value)  # noqa: PLR2004 - 1 ms
 
 
+def _still(controls: Sequence[Line]) -> Iterator[str]:
+    """Yield which controls did not move, and which had too few pairs for that to be known."""
+    known = {one.control for one in controls if one.finding.ratio is not None}
+    words = [name for control, name in _CONTROLS.items() if control in known]
+    if words:
+        yield f"No control moved ({', '.join(words)})."
+    seen = {one.control for one in controls}
+    few = [name for control, name in _CONTROLS.items() if control in seen - known]
+    if few or not seen:
+        yield f"Too few pairs to tell whether a control moved: {', '.join(few) or 'none was run'}."
+
+
+_CONTROLS: Final = {"identical-arms": "identical arms", "no-bridge": "no bridge"}
+
+
 def _notes(answer: Answer) -> Iterator[str]:
     comparison, asked = answer.comparison, answer.asked
     for one in comparison.controls:
         if moved(one.finding):
             yield f"The control {one.control} moved: {one.metric} of {one.cell}: {_ratio(one)}."
     if not any(moved(one.finding) for one in comparison.controls):
-        yield "No control moved (identical arms, no bridge)."
+        yield from _still(comparison.controls)
     if asked.settings.plant != 1:
         yield f"Head was slowed down on purpose, by the factor {asked.settings.plant:g}."
     if comparison.verdict is Verdict.INCONCLUSIVE:

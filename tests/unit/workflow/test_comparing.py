@@ -109,6 +109,10 @@ def test_a_faster_head_is_improved(pair):
     assert comparison.verdict is Verdict.IMPROVED
     assert comparison.worst.metric == "bridge_load"
     assert comparison.exit_code == ExitCode.OK
+    for faster in ({"noop": 0.5, "bridge_load": 0.8}, {"noop": 0.8, "bridge_load": 0.5}):
+        comparison, _ = run(pair, Machinery(slower=faster, noise=0.01))
+        assert comparison.verdict is Verdict.IMPROVED
+        assert comparison.worst.finding.ratio == pytest.approx(0.5, rel=0.05)
 
 
 def test_noise_is_inconclusive_and_takes_the_whole_budget(pair):
@@ -150,6 +154,8 @@ def test_a_metric_can_be_asked_for_alone(pair):
     assert verdicts(comparison) == {"bridge_load": Verdict.OK}
     with pytest.raises(NotMeasured, match="has none of the stages framework_import; it has:"):
         run(pair, Machinery(), metrics=("framework_import",))
+    with pytest.raises(NotMeasured, match=r"the stage framework_import, .*; they have: noop$"):
+        run(pair, Machinery(), metrics=("noop", "framework_import"))
 
 
 def test_several_cells_are_one_family(pair):
@@ -275,7 +281,12 @@ def test_the_text_says_the_verdict_first_and_what_the_controls_did(pair):
     comparison, _ = run(pair, Machinery(slower={"noop": 1.3}))
     text = as_text(answer(comparison))
     assert text.startswith("regressed: head is slower (margin 5%); noop: 1.")
-    assert "No control moved" in text
+    assert "No control moved (identical arms, no bridge)." in text
+    # After eight pairs there was one of identical arms.
+    early = run(pair, Machinery(slower={"noop": 1.5}, noise=0.01), metrics=("noop",))[0]
+    text = as_text(answer(early))
+    assert "No control moved (no bridge).\n" in text
+    assert "Too few pairs to tell whether a control moved: identical arms.\n" in text
     machine = Machinery()
     machine.drift = lambda place: 1.0 + 0.3 * place
     text = as_text(answer(run(pair, machine)[0]))
