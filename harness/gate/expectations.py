@@ -27,6 +27,8 @@ _MUST: Final = ("cells", "reason", "owner", "until")
 _ENDS: Final = tuple(status for status in Status if status not in {Status.PASS, Status.MISSING})
 _BEGIN: Final = f"begin with '{KEY}:' and a list, or with '{KEY}: []'"
 _KEY: Final = re.compile(r"(?<![\w.\-])([A-Za-z][\w.\-]*):")
+_OF_RESULTS: Final = frozenset({"status", "phase", "cause", "message", "probe"})
+"""Keys of a query that say how a cell ended: a line says that beside its query."""
 _OF_ANY_CELL: Final = re.compile(r"^[*\s]*$|^(id|path):\*+$")
 
 
@@ -121,6 +123,14 @@ class _Loader:
                 f"'{values['cells']}' covers every cell; name what they have in common, "
                 "'path:reticulate bridge:<1.34 python:>=3.12'",
             )
+        for key in _KEY.findall(values["cells"]):
+            if key.lower() in _OF_RESULTS:
+                # No cell would be listed, or with 'not' every one.
+                raise self.reader.fault(
+                    nodes["cells"],
+                    f"'{key}:' says how a cell ended, and 'cells' only which are meant; write "
+                    "'status:', 'cause:' or 'message:' as a key of its own",
+                )
         try:
             compile_cells(values["cells"])
         except UsageError as error:

@@ -347,6 +347,23 @@ def test_the_start_of_the_message_is_enough() -> None:
     assert judge(results(told), expectations=listed, today=TODAY).verdict is Word.OK
 
 
+@pytest.mark.parametrize(
+    ("start", "word"),
+    [
+        ("free(): invalid pointer: 0x7f01", Word.OK),
+        ("free(): invalid pointer: 0x55aa00 in /tmp/RtmpB/y.so", Word.OK),
+        ("free(): invalid pointer: 0x55aa00 in /tmp/RtmpB/y.so, line 13", Word.UNEXPECTED),
+        ("free(): invalid size", Word.UNEXPECTED),
+    ],
+)
+def test_the_start_of_a_message_is_held_without_what_each_run_has_for_itself(
+    start: str, word: Word
+) -> None:
+    told = cell("fail", message="free(): invalid pointer: 0x7f0123 in /tmp/RtmpA/x.so, line 12")
+    listed = lines(line("python:3.12", message=start))
+    assert judge(results(told), expectations=listed, today=TODAY).verdict is word
+
+
 def test_a_listed_cell_that_passes_makes_its_line_stale() -> None:
     judgement = judge(
         results(PASS, OTHER), expectations=lines(line("python:3.12", cause="x")), today=TODAY
