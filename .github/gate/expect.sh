@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.gate import load_expectations
-from harness.report.words import clean
+from harness.text import clean
 
 try:
     load_expectations(Path(sys.argv[1]))
