@@ -53,7 +53,8 @@ if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
 fi
 
 # A folder for each cell that is to blame, which fails in the same way without the harness.
-python3 - "$MERGED/gate.json" <<'PYTHON' | while read -r cell; do
+# Isolated: the caller's folder may have a module of the same name.
+python3 -I - "$MERGED/gate.json" <<'PYTHON' | while read -r cell; do
 import json
 import sys
 

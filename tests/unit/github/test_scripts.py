@@ -319,6 +319,17 @@ def test_parts_are_merged_judged_and_told(step: Step) -> None:
     assert (step.folder / "out" / "repro" / BROKEN.id / "README.md").is_file()
 
 
+def test_a_module_of_the_callers_is_not_taken_for_one_of_pythons(step: Step) -> None:
+    for name in ("json", "pathlib"):
+        (step.folder / f"{name}.py").write_text("raise SystemExit(9)")
+    # It would stand in the way of the harness as it is called here, too.
+    step.program("harness", f'exec {sys.executable} -P -m harness "$@"')
+    step.put("parts/1/head", results(FINE))
+    step.put("parts/1/base", results(FINE))
+    ran = step.run("verdict.sh", PARTS="parts", MERGED="out")
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_what_is_let_through_ends_with_0(step: Step) -> None:
     step.put("parts/1/head", results(FINE))
     step.put("parts/1/base", results(FINE))
