@@ -224,7 +224,7 @@ def _latency(request: Request, base: Arm, head: Arm) -> list[dict[str, Any]]:
         cell for cell in head.plan.cells if head.has(cell) and place_of(cell.axes.as_dict()) in both
     )
     if not cells:
-        return []
+        raise NotMeasured("no cell passes with both bridges, and what fails has no times")
     for arm in (base, head):
         _check_unchanged(arm)
     (changed,) = head.bridges

@@ -325,6 +325,21 @@ def test_latency_that_cannot_be_compared_costs_no_verdict(
     assert said.err.strip() == f"the latency was not compared: {fault}"
 
 
+def test_latency_of_which_nothing_could_be_compared_is_not_green(
+    measured: Measured, capsys
+) -> None:
+    measured.say = lambda cell: (
+        Status.CRASH if cell.axes.path == "reticulate" and cell.axes.bridge != "source" else None
+    )
+    arguments = ["gate", "m.yaml", "--bridge", "reticulate=tree", "--results", "out", "-q"]
+    assert run(arguments) == 0
+    assert run([*arguments, "--latency", "1"]) == 3
+    assert capsys.readouterr().err == (
+        "the latency was not compared: no cell passes with both bridges, and what fails has no "
+        "times\n"
+    )
+
+
 class Compared(Exception):
     """What was to be compared: the bridge of base and of head, by cell."""
 
