@@ -147,7 +147,7 @@ def _finding(
         # What is known of one probe must not hide what became of another.
         return say(Change.NEWLY_BROKEN, message="; ".join(probes))
     if described is not None:
-        return say(Change.EXPECTED, line=described.line)
+        return _of_values(say, pair) or say(Change.EXPECTED, line=described.line)
     if not _is_measured(record):
         # What was not here on another day either is known; an index that is out of reach is so
         # for both arms of a gate.
@@ -187,6 +187,18 @@ def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
         return say(Change.NEWLY_BROKEN)
     if lost := _lost_probes(was, record):
         return say(Change.NOT_MEASURED, message="; ".join(lost))
+    if (found := _of_values(say, pair)) is not None:
+        return found
+    if was.status.is_problem or was.status is Status.UNSATISFIABLE:
+        return say(Change.NEWLY_WORKING)
+    return None
+
+
+def _of_values(say: Callable[..., Finding], pair: Pair) -> Finding | None:
+    """Return what became worse, or other, in probes that the cell's status says nothing of."""
+    record, was = pair
+    if was is None:
+        return None
     for change, found in (
         (Change.WORSE, [*_refused_probes(was, record), *worse_outcomes(was, record)]),
         (Change.OTHER_VALUE, other_values(was, record)),
@@ -195,8 +207,6 @@ def _of_passing(say: Callable[..., Finding], pair: Pair) -> Finding | None:
         if found:
             more = "" if len(found) <= _NAMED else f" and {len(found) - _NAMED} more"
             return say(change, message="; ".join(found[:_NAMED]) + more)
-    if was.status.is_problem or was.status is Status.UNSATISFIABLE:
-        return say(Change.NEWLY_WORKING)
     return None
 
 
@@ -210,7 +220,8 @@ def _of_broken(
         if was.status is Status.PASS and not was.is_flaky:
             return say(Change.NEWLY_BROKEN)
         if same_failure(was, record):
-            return say(Change.STILL_BROKEN)
+            # That it fails as before says nothing of what it does until then.
+            return _of_values(say, pair) or say(Change.STILL_BROKEN)
         if was.is_flaky or was.status.is_problem or was.status is Status.UNSATISFIABLE:
             return say(Change.DIFFERENTLY_BROKEN)
         return say(Change.NEWLY_BROKEN)

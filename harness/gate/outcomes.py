@@ -33,6 +33,7 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
     """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``.
 
     What a probe told of and does not any more is worse, too: nobody knows what became of it.
+    But a cell that does not pass may end before it has told of all.
     """
     before, after = _outcomes(was), _outcomes(now)
     worse = [
@@ -40,7 +41,7 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
         for thing, (outcome, _) in after.items()
         if thing in before and _rank(outcome) > _rank(before[thing][0])
     ]
-    untold = sorted(before.keys() - after)
+    untold = () if now.status.is_problem else sorted(before.keys() - after)
     return worse + [f"{thing[0]}: {before[thing][0]} -> not told" for thing in untold]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import ExitCode
 from harness.gate.align import aligned, side_by_side
 from harness.gate.judge import judge, unfinished, with_latency, without_latency
-from harness.gate.model import Judgement, Word
+from harness.gate.model import Expectations, Judgement, Word
 from harness.model.document import Results
 from harness.model.record import CellRecord, ProbeRecord
 from harness.model.status import Phase, Status
@@ -240,6 +240,28 @@ def test_what_one_run_of_a_probe_keeps_hides_nothing_that_another_loses(
     assert judgement.regressions[0].message == said
     back = judge(results(both("exact")), baseline=results(both("silent loss")), today=TODAY)
     assert back.verdict is Word.OK
+
+
+@pytest.mark.parametrize("listed", [None, lines(line("python:3.12", message="it broke"))])
+def test_a_failure_that_is_known_hides_no_value_that_is_lost(listed: Expectations | None) -> None:
+    def ends(convert: ProbeRecord) -> Results:
+        return results(cell("fail", probes=(convert, probe("train", "fail"))), OTHER)
+
+    for was, now, said in (
+        (outcomes(na="exact"), outcomes(na="silent loss"), "na there: exact -> silent loss"),
+        (probe("convert", "pass"), probe("convert", "unsupported"), "probe convert: pass -> unsu"),
+    ):
+        judgement = judge(ends(now), baseline=ends(was), expectations=listed, today=TODAY)
+        assert kinds(judgement.regressions) == {FAIL.id: "worse"}
+        assert (judgement.regressions[0].message or "").startswith(said)
+    # How far it comes before it fails is not always the same.
+    less = judge(
+        ends(outcomes(na="exact")),
+        baseline=ends(outcomes(na="exact", big="exact")),
+        expectations=listed,
+        today=TODAY,
+    )
+    assert less.verdict is Word.OK
 
 
 def probe(name: str, status: str) -> ProbeRecord:
