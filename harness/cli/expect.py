@@ -42,4 +42,7 @@ def update(folder: Path, expect: Path, *, dry_run: bool) -> int:
 
     updated = update_expectations(folder, expect, write=not dry_run)
     click.echo(updated.text if dry_run else updated.said, nl=False)
+    if dry_run:
+        for problem in updated.unmended:
+            click.echo(problem, err=True)
     return updated.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -256,11 +257,15 @@ def _lists_only(results: Results, query: str, records: Sequence[CellRecord]) -> 
 
 
 def _write(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        # A link stays one, to the list that others read as well; one to nothing leads nowhere.
+        place = file.resolve() if file.exists() else file
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
+        place.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        if place.exists():
+            shutil.copymode(place, draft)
+        draft.replace(place)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise MachineFault(f"{file}: cannot be written ({reason})") from None

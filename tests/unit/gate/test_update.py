@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.cli import run
 from harness.errors import ExitCode, FileFault, NotMeasured
 from harness.gate import Word, judge, load_expectations
 from harness.gate.expectations import compile_cells
@@ -300,6 +301,35 @@ def test_cells_that_were_not_measured_are_refused(tmp_path: Path) -> None:
     folder = put(tmp_path, cell("missing"), *FINE)
     with pytest.raises(NotMeasured, match="were not measured"):
         update_expectations(folder, tmp_path / "expect.yaml", today=TODAY)
+
+
+def test_a_list_behind_a_link_is_written_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    shared = tmp_path / "shared" / "list.yaml"
+    shared.write_text("expectations: []\n")
+    shared.chmod(0o660)
+    (tmp_path / "expect.yaml").symlink_to("shared/list.yaml")
+    updated, file = update(tmp_path, *BROKEN, *FINE)
+    assert updated.added
+    assert file.is_symlink()
+    assert shared.read_text() == updated.text
+    assert shared.stat().st_mode & 0o777 == 0o660
+    assert [one.name for one in shared.parent.iterdir()] == ["list.yaml"]
+
+
+def test_a_dry_run_says_what_is_left_to_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "expect.yaml"
+    file.write_text(
+        'expectations:\n  - {cells: "python:3.12 r:<4.5", cause: imp, reason: r, owner: o, '
+        "until: 2025-01-01}\n"
+    )
+    folder = put(tmp_path, *BROKEN, *FINE)
+    assert run(["expect", "update", str(folder), "--expect", str(file), "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert said.out == file.read_text()
+    assert "expect.yaml:2: python:3.12 r:<4.5: it held until 2025-01-01" in said.err
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
