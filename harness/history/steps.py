@@ -111,7 +111,10 @@ def rank_sum(one: list[float], other: list[float]) -> float:
 def _noise(values: list[float]) -> float:
     """Return the spread from one reading to the next, on which a step has no part."""
     jumps = [abs(after - before) for before, after in pairwise(values)]
-    spread = statistics.median(jumps) / _MAD_OF_NORMAL / math.sqrt(2)
+    # Of a clock with coarse ticks most readings are as the one before: their median would say that
+    # there is no noise, and each tick more or less would be a cut.
+    jump = statistics.median(jumps) or statistics.fmean(jumps)
+    spread = jump / _MAD_OF_NORMAL / math.sqrt(2)
     # Readings that do not vary: any change at all is one, and the margin decides.
     return max(spread, 1e-9)
 

@@ -61,6 +61,17 @@ def test_no_step_where_there_is_none(noise):
     assert alarms <= (1 if noise is wandering else 0)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3])
+def test_ticks_of_a_coarse_clock_are_no_steps(share):
+    """One tick or two, in no order: of such series every seventh was alarmed."""
+
+    def ticks(source: random.Random) -> list[float]:
+        return [0.02 if source.random() < share else 0.01 for _ in range(NIGHTS)]
+
+    alarms = sum(bool(find_steps(series(ticks(random.Random(seed))))) for seed in range(60))
+    assert alarms <= 2
+
+
 @pytest.mark.parametrize("noise", [quiet, spiky])
 @pytest.mark.parametrize("factor", [1.2, 1 / 1.2, 1.5])
 def test_a_planted_step_is_found_where_it_is(noise, factor):
