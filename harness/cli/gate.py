@@ -125,6 +125,10 @@ def command(
         source = click.get_current_context().get_parameter_source(name)
         return source is click.core.ParameterSource.COMMANDLINE
 
+    for name, value in (("unfinished", unfinished), ("base", base)):
+        # A variable that is empty would be taken for a run that was done, or for the release.
+        if value is not None and not value.strip():
+            raise click.UsageError(f"--{name} is empty; {_EMPTY[name]}, or leave it away")
     if unfinished is not None and bridge is not None:
         raise click.UsageError("--unfinished is said of results in a DIR; leave --bridge away")
     if bridge is None:
@@ -178,6 +182,12 @@ def command(
     judgement = gate_bridge(request, expect)
     click.echo(shown(judgement, form, folder=folder / HEAD, expect=expect), nl=False)
     return judgement.exit_code
+
+
+_EMPTY = {
+    "unfinished": "write why the run was not done to its end",
+    "base": "write a git reference, a version, a place, or 'released'",
+}
 
 
 def _refuse_options(**given: object) -> None:

@@ -62,6 +62,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "m.yaml", "--shard", "3/2"], "write K/N"),
         (["plan", "m.yaml", "--shards", "2"], "--shards goes with --format github"),
         (["gate", "m.yaml", "--base", "main"], "--base goes with --bridge"),
+        (["gate", ".", "--unfinished", ""], "--unfinished is empty; write why"),
+        (["gate", "m.yaml", "--bridge", "rpy2=3.6.5", "--base", " "], "--base is empty; write a"),
         (["gate", ".", "--baseline", ".", "--bridge", "reticulate=1"], "exclude each other"),
         (["gate", "m.yaml", "--bridge", "reticulate=1.41.0", "--base", "main"], "git reference"),
         (["gate", "m.yaml", "--bridge", "rpy2=3.6.5"], "no selected cell has the path rpy2"),
