@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -64,7 +65,10 @@ def as_text(judgement: Judgement, folder: str) -> str:
     lines += [_counts(judgement)]
     if judgement.regressions or judgement.unexpected:
         first = (*judgement.regressions, *judgement.unexpected)[0].cell
-        lines += [f"Why: harness why {folder} {first}", f"Again: harness repro {folder} {first}"]
+        lines += [
+            f"Why: {shlex.join(['harness', 'why', folder, first])}",
+            f"Again: {shlex.join(['harness', 'repro', folder, first])}",
+        ]
     return "\n".join(lines) + "\n"
 
 

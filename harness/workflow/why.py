@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -143,7 +144,8 @@ def _lines(told: Account) -> Iterator[str]:
     yield ""
     if told.logs is not None:
         yield f"Logs: {told.logs}/"
-    yield f"To repeat it without the harness: harness repro {told.folder} {record.id}"
+    again = shlex.join(["harness", "repro", str(told.folder), record.id])
+    yield f"To repeat it without the harness: {again}"
 
 
 def _control(told: Account) -> Iterator[str]:

@@ -68,6 +68,12 @@ def test_the_summary_is_a_table_that_no_message_breaks() -> None:
     assert f"[`{BROKEN.id}`](https://example.org/#x)" in row
 
 
+def test_commands_can_be_pasted_whatever_the_folder_is_called() -> None:
+    said = as_text(judge(results(cell("fail")), today=TODAY), "my out")
+    assert f"Why: harness why 'my out' {cell().id}\n" in said
+    assert f"Again: harness repro 'my out' {cell().id}\n" in said
+
+
 def test_a_rate_is_told() -> None:
     flaky = cell("fail", attempts=(Status.FAIL, Status.PASS, Status.PASS))
     assert "flaky: passed 2 of 3 times" in as_text(judge(results(flaky), today=TODAY), "out")
