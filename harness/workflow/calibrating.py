@@ -266,11 +266,15 @@ def join(recordings: Sequence[tuple[str, Recording]]) -> Recording:
     Raises
     ------
     FileFault
-        One was made elsewhere, or in another way, than the first.
+        One was made elsewhere, or in another way, than the first, or is there twice.
     """
     first_name, first = recordings[0]
     series: dict[tuple[str, float], Series] = {}
-    for name, one in recordings:
+    for number, (name, one) in enumerate(recordings):
+        for other, earlier in recordings[:number]:
+            if one == earlier:
+                # Its processes would count twice, and a share would look surer than it is.
+                raise FileFault(name, f"is the same recording as {other}; name each of them once")
         for field, what in _SAME.items():
             if getattr(one, field) != getattr(first, field):
                 raise FileFault(

@@ -78,7 +78,7 @@ def series_of(
         cell = _at(base, axis, value)
         cells.setdefault(cell.id, (_shown(axis, value), cell))
     if len(cells) < 2:  # noqa: PLR2004 - a boundary lies between two
-        one = next((value for value, _ in cells.values()), own)
+        one = next((value for value, _ in cells.values()), None if asked else own)
         which = "names no value" if one is None else f"names only one value ({one})"
         raise UsageError(
             f"{plan.source if not asked else '--values'} {which} of '{axis}'; "
@@ -102,6 +102,8 @@ def with_value(cell: Cell, axis: str, text: str) -> Cell:
     return _at(cell, axis, _canonical(text.strip(), cell, axis))
 
 
+_ONE: Final = {"r": "4.5.0", "bridge": "1.41.0", "python": "3.12", "cuda": "12.4"}
+"""A value of each axis as a command line has it; a matrix file has lists."""
 _EXAMPLES: Final = {
     "r": "4.2.2,4.5.0",
     "bridge": "'every >=1.28'",
@@ -253,7 +255,7 @@ def _canonical(text: str, base: Cell, axis: str) -> str:
     if axis in ORDERED:
         pattern = AXIS_FIELDS[axis].pattern
         if pattern and not re.fullmatch(pattern, text):
-            raise ValueError(f"'{text}' is no value of '{axis}'; write {AXIS_FIELDS[axis].example}")
+            raise ValueError(f"'{text}' is no value of '{axis}'; write one such as {_ONE[axis]}")
         return text
     if text == ANY:
         return text

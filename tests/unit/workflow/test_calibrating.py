@@ -74,6 +74,11 @@ def test_recordings_of_one_machine_go_on_one_after_the_other():
     assert join([("one.json.gz", of_no_time)]).load == 0.0
 
 
+def test_no_process_counts_twice():
+    with pytest.raises(FileFault, match=r"copy\.json\.gz: is the same recording as one\.json\.gz"):
+        join([("one.json.gz", recording()), ("copy.json.gz", recording())])
+
+
 def test_recordings_of_two_machines_are_not_judged_as_one():
     elsewhere = msgspec.structs.replace(recording(), machine=Machine(cores=64, arch="aarch64"))
     with pytest.raises(

@@ -150,6 +150,8 @@ def test_two_cells_that_differ_otherwise_are_named(plan: Plan) -> None:
         (OLD, "scipy", [], "names no value of 'scipy'; give two or more"),
         (OLD, "python", ["3.11"], "--values names only one value (3.11)"),
         (OLD, "python", ["3.11,three"], "--values 3.11,three: 'three' is no value of 'python'"),
+        (OLD, "r", ["4.2.2,x"], "'x' is no value of 'r'; write one such as 4.5.0"),
+        (OLD, "python", [","], "--values names no value of 'python'"),
         (OLD, "framework", ["jax==0.10.2,jax==0.10.1"], "the cell has torch"),
         (OLD, "numpy", ["1.26.4,new"], "'new' is no version of numpy"),
         (OLD, "numpy", ["every newish"], "--values every newish"),
