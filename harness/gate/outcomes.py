@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from harness.gate.alike import head_of, normalised, same_text
 from harness.model.record import CellRecord, ProbeRecord
+from harness.model.status import Status
 
 KEY: Final = "outcome"
 """In the details of a probe, of a thing that was measured: what became of it."""
@@ -33,7 +34,7 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
     """Return what ends worse than it did, each as ``NA_integer_ there: exact -> error``.
 
     What a probe told of and does not any more is worse, too: nobody knows what became of it.
-    But a cell that does not pass may end before it has told of all.
+    But a cell that does not pass may end before it has told of all, or tell of nothing.
     """
     before, after = _outcomes(was), _outcomes(now)
     worse = [
@@ -41,7 +42,8 @@ def worse_outcomes(was: CellRecord, now: CellRecord) -> list[str]:
         for thing, (outcome, _) in after.items()
         if thing in before and _rank(outcome) > _rank(before[thing][0])
     ]
-    untold = () if now.status.is_problem else sorted(before.keys() - after)
+    to_its_end = now.status in {Status.PASS, Status.UNSUPPORTED}
+    untold = sorted(before.keys() - after) if to_its_end else ()
     return worse + [f"{thing[0]}: {before[thing][0]} -> not told" for thing in untold]
 
 

@@ -264,6 +264,17 @@ def test_a_failure_that_is_known_hides_no_value_that_is_lost(listed: Expectation
     assert less.verdict is Word.OK
 
 
+@pytest.mark.parametrize("status", [Status.UNAVAILABLE, Status.UNSATISFIABLE])
+def test_what_is_listed_not_to_be_here_has_lost_no_value(status: Status) -> None:
+    judgement = judge(
+        results(cell(status), OTHER),
+        baseline=results(cell(probes=(outcomes(na="exact"),)), OTHER),
+        expectations=lines(line("python:3.12", status=status)),
+        today=TODAY,
+    )
+    assert judgement.verdict is Word.OK
+
+
 def probe(name: str, status: str) -> ProbeRecord:
     return ProbeRecord(name=name, status=Status(status))
 
