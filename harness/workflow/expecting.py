@@ -140,7 +140,8 @@ def _mended(
             query = _query(results, failing)
             if query is not None and len(failing) > 1:
                 query = _within(line.cells, query)
-            if query is None:
+            # A version that was read back may say more than the axis, which the query is about.
+            if query is None or _lists_any(query, passing):
                 unmended.append(
                     f"{expectations.source}:{line.line}: {line.cells}: {len(passing)} of its cells "
                     "pass, and no three conditions tell those that fail; narrow it by hand"
@@ -248,6 +249,11 @@ def _range(condition: Condition) -> str:
 def _covers(query: str, records: Iterable[CellRecord]) -> bool:
     lists = compile_cells(query)
     return all(lists({**one.axes, "id": one.id}) for one in records)
+
+
+def _lists_any(query: str, records: Iterable[CellRecord]) -> bool:
+    lists = compile_cells(query)
+    return any(lists({**one.axes, "id": one.id}) for one in records)
 
 
 def _lists_only(results: Results, query: str, records: Sequence[CellRecord]) -> bool:

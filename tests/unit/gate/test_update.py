@@ -245,6 +245,29 @@ def test_a_line_that_is_narrowed_lists_no_more_than_it_did(
     assert judgement.verdict is Word.OK, file.read_text()
 
 
+def test_a_line_that_no_query_narrows_is_left_to_people(tmp_path: Path) -> None:
+    """What tells these cells apart is the patch of the bridge, which their ids do not have."""
+
+    def patch(status: str, version: str, **axes: str) -> CellRecord:
+        identity = {"bridge": {"name": "reticulate", "version": version}}
+        return cell(status, bridge="1.41", cause="x", identity=identity, **axes)
+
+    cells = [
+        patch("fail", "1.41.0.1", r="4.2.2", python="3.11"),
+        patch("fail", "1.41.0.1", r="4.5.0", python="3.12"),
+        patch("pass", "1.41.0.2", r="4.2.2", python="3.12"),
+        patch("pass", "1.41.0.2", r="4.5.0", python="3.11"),
+    ]
+    text = (
+        "expectations:\n  - {cells: 'framework:jax', cause: x, reason: r, owner: o, "
+        "until: 2027-01-01}\n"
+    )
+    updated, file = update(tmp_path, *cells, text=text)
+    assert (updated.narrowed, updated.exit_code) == (0, ExitCode.PROBLEM)
+    assert "2 of its cells pass, and no three conditions tell" in updated.said
+    assert file.read_text() == text
+
+
 def test_a_line_past_its_day_is_left_to_people(tmp_path: Path) -> None:
     text = (
         'expectations:\n  - {cells: "python:3.12 r:<4.5", cause: imp, reason: r, owner: o, '
