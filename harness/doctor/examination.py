@@ -170,6 +170,14 @@ def _layers(path: str, examined: Examined) -> tuple[Layer, ...]:
                 else layer
                 for here, layer in enumerate(layers)
             )
+        if examined.layer is None:
+            # What failed only because the doctor kept it from being made is no failure.
+            return tuple(
+                layer
+                if layer.state is State.OK
+                else msgspec.structs.replace(layer, state=State.NOT_REACHED, said="")
+                for layer in layers
+            )
         return layers
     return tuple(
         Layer(

@@ -395,11 +395,12 @@ def _nothing_found(session: Session, examined: Examined, account: Account) -> No
     )
     examined.notes.append(Note(id="py_require", text=text))
     wanted = session.request.framework
-    if wanted is None:
+    named = foreseen[-1].get("packages") or ()
+    if wanted is None or any(str(one).startswith(wanted) for one in named):
         examined.layer = None
-    elif not any(str(one).startswith(wanted) for one in foreseen[-1].get("packages") or ()):
-        examined.layer = "framework"
+    else:
         examined.message = f"{text}; {wanted} is not among them"
+        examined.texts.append(examined.message)
         examined.facts["packages.missing"] = (wanted,)
 
 

@@ -304,6 +304,8 @@ layer("discovery", {
       module = config$required_module_path
     )
   }
+  # Where it names none, what reticulate does next fails in its own words, and none is found.
+  if (is.null(config)) asNamespace("reticulate")$ensure_python_initialized(module)
   config$python
 })
 layers$finish_where("discovery")

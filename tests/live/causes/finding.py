@@ -293,7 +293,7 @@ CASES = (
         make=lambda _bench: Situation(),
         remedy="name-an-interpreter",
         mend=another_interpreter,
-        layer="python",
+        layer="discovery",
         quick=True,
     ),
     by_script(

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.doctor import examination, network
+from harness.doctor.child import Ended
+from harness.doctor.events import account
 from harness.doctor.examination import conclude, examine
 from harness.doctor.model import ORDER, PATHS, Note, Request
 from harness.doctor.network import reach
+from harness.doctor.reticulate import _nothing_found
 from harness.doctor.session import Examined, Session
 from harness.errors import MachineFault
 
@@ -61,6 +64,59 @@ def test_notes_make_no_problem() -> None:
     report = conclude(ask(), Examined(notes=notes, facts={"python.version": "3.12.1"}))
     assert report.ok
     assert report.notes == tuple(notes)
+
+
+def no_python(*, asked: str | None = None, packages: tuple[str, ...] = ("numpy",)) -> Examined:
+    """Return an R with a new reticulate, where a network is and no Python, as ``asked`` sees it."""
+    events = (
+        {"event": "layer", "name": "r", "state": "ok", "at": 0.0},
+        {"event": "layer", "name": "bridge", "state": "ok", "at": 1.0},
+        {"event": "foreseen", "what": "uv", "packages": list(packages)},
+        {
+            "event": "layer",
+            "name": "discovery",
+            "state": "failed",
+            "at": 2.0,
+            "message": "Installation of Python not found, Python bindings not loaded.",
+        },
+    )
+    ended = Ended(code=20, signal=None, hung=False, output="", errors="", events=events, wall_s=2.0)
+    examined = Examined(
+        account=account("reticulate", ended),
+        layer="discovery",
+        message="Installation of Python not found, Python bindings not loaded.",
+        facts={"bridge.name": "reticulate", "bridge.version": "1.41.0", "python.found": False},
+    )
+    session = Session(ask(framework=asked), Path("/nonexistent"))
+    _nothing_found(session, examined, examined.account or account("reticulate", ended))
+    return examined
+
+
+@pytest.fixture
+def a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = network.Reach(reached=True, text="it can be reached")
+    monkeypatch.setattr(network, "reach", lambda *_: found)
+
+
+@pytest.mark.usefixtures("a_network")
+@pytest.mark.parametrize(("asked", "packages"), [(None, ("numpy",)), ("keras", ("keras>=3.5",))])
+def test_what_reticulate_would_fetch_is_neither_found_nor_a_failure(
+    asked: str | None, packages: tuple[str, ...]
+) -> None:
+    report = conclude(ask(framework=asked), no_python(asked=asked, packages=packages))
+    assert report.ok
+    states = [layer.state for layer in report.layers]
+    assert states[:2] == ["ok", "ok"]
+    assert set(states[2:]) == {"not reached"}
+    assert [note.id for note in report.notes] == ["py_require"]
+
+
+@pytest.mark.usefixtures("a_network")
+def test_a_framework_that_reticulate_was_not_asked_to_fetch() -> None:
+    report = conclude(ask(framework="keras"), no_python(asked="keras"))
+    assert [cause.id for cause in report.causes] == ["not-in-managed-environment"]
+    assert report.causes[0].remedies[0].command == 'reticulate::py_require("keras")'
+    assert [layer.state for layer in report.layers][1:4] == ["ok", "failed", "not reached"]
 
 
 def test_no_room_for_notes(monkeypatch: pytest.MonkeyPatch) -> None:
