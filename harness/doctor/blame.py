@@ -93,6 +93,12 @@ _RENAMED: Final = {
 _UNSPOKEN: Final = 2
 _LITERAL: Final = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
 _ROW: Final = re.compile(r"^(?P<name>[\w.$]+)\[\s*(?P<row>[^,\[\]]+),\s*\]$")
+_ESCAPE: Final = re.compile(r"without hex digits in character|unrecognized escape in character")
+"""R's parser of a backslash that begins no escape."""
+_WINDOWS_PATH: Final = re.compile(
+    r"\"(?:[A-Za-z]:|\\)\\[^\"\\]+(?:\\[^\"\\]+)*\"|'(?:[A-Za-z]:|\\)\\[^'\\]+(?:\\[^'\\]+)*'"
+)
+"""Such a path in quotes, with single backslashes all along."""
 _SEED: Final = re.compile(r"PRNGKey|random\$key|\bkey$")
 
 
@@ -120,6 +126,9 @@ def blame_parser(message: str, lines: Iterable[str]) -> Blame | None:
 
     ``message`` is the parser's: ``FILE:LINE:COLUMN: unexpected ...``.
     """
+    lines = list(lines)
+    if _ESCAPE.search(message):
+        return _backslashes(message, lines)
     found = re.search(r":(\d+):(\d+):", message)
     if found is None:
         return None
@@ -136,6 +145,24 @@ def blame_parser(message: str, lines: Iterable[str]) -> Blame | None:
         written=name[0],
         instead=f"$`{name[1]}`",
     )
+
+
+def _backslashes(message: str, lines: list[str]) -> Blame | None:
+    """Return the first Windows path whose backslashes R takes for escapes."""
+    place = re.search(r":(\d+):\d+\)?\s*$", message)
+    for number, text in enumerate(lines, 1):
+        path = _WINDOWS_PATH.search(text)
+        if path is None or (place is not None and number != int(place[1])):
+            continue
+        return Blame(
+            cause="windows-path-backslash",
+            line=number,
+            column=path.start() + 1,
+            argument=path[0],
+            written=path[0],
+            instead=path[0].replace("\\", "/"),
+        )
+    return Blame(cause=None, line=int(place[1]), column=None) if place is not None else None
 
 
 def _of(call: Call, argument: Argument, cause: str, instead: str | None, python: str) -> Blame:

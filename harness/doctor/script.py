@@ -62,6 +62,9 @@ def _explained(
         found = blame(_call(event["call"]), "\n".join(examined.texts), others)
     elif not account.events.get("statement"):
         found = blame_parser(examined.message, lines)
+        if found is not None and 0 < found.line <= len(lines):
+            # R names the line at most; what is written there shows the cause.
+            examined.texts.append(lines[found.line - 1])
     line = int(event.get("line") or account.last("statement").get("line") or 0)
     if found is None and line:
         found = Blame(cause=None, line=line, column=None)

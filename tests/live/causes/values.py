@@ -135,6 +135,14 @@ CASES = (
         quick=True,
     ),
     by_script(
+        "windows-path-backslash",
+        "a path as Windows Explorer copies it",
+        'library(reticulate)\npath <- "C:\\Users\\me\\data.csv"\nos <- import("os")\n',
+        remedy="slashes",
+        place=(2, '"C:\\Users\\me\\data.csv"', '"C:/Users/me/data.csv"'),
+        quick=True,
+    ),
+    by_script(
         "generic-not-method",
         "summary(model)",
         MODEL + "summary(model)\n",

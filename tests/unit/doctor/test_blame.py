@@ -116,6 +116,31 @@ def test_a_name_with_an_underscore() -> None:
     assert (found.line, found.instead) == (2, "$`__version__`")
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        '\'\\U\' used without hex digits in character string starting ""C:\\U"',
+        "'\\U' used without hex digits in character string (<input>:2:15)",
+    ],
+)
+def test_a_path_of_windows_with_single_backslashes_has_a_place(message: str) -> None:
+    found = blame_parser(message, ["library(reticulate)", r'use_python("C:\Users\me\python.exe")'])
+    assert found is not None
+    assert (found.cause, found.line) == ("windows-path-backslash", 2)
+    assert (found.written, found.instead) == (
+        r'"C:\Users\me\python.exe"',
+        '"C:/Users/me/python.exe"',
+    )
+
+
+def test_an_escape_that_is_no_path_has_no_cause() -> None:
+    message = "'\\d' is an unrecognized escape in character string (<input>:1:9)"
+    found = blame_parser(message, [r'gsub("\d+", "", "C:\\a")'])
+    assert found is not None
+    assert (found.cause, found.line) == (None, 1)
+    assert blame_parser("'\\d' is an unrecognized escape in character string", ["x"]) is None
+
+
 def test_another_fault_of_writing_has_a_place_and_no_cause() -> None:
     found = blame_parser("script.R:2:3: unexpected symbol", ["x", "a b"])
     assert found is not None
