@@ -26,6 +26,8 @@ from harness.folders import lock, refuse_links, sync
 from harness.model.document import SCHEMA
 
 FILE_NAME = "journal.jsonl"
+PREVIOUS = "journal.previous.jsonl"
+"""The journal before, where a run was begun anew with ``--fresh``."""
 _LOCK = ".lock"
 _MEASURED = frozenset({"cell-finished", "pair", "remedy-tried"})
 """Events that cannot be had again without measuring again."""
@@ -39,7 +41,7 @@ class Journal:
     folder
         The results folder; made where it is not there.
     fresh
-        Put an existing journal aside (``journal.previous.jsonl``) and begin a new one.
+        Put a journal that says anything aside (``PREVIOUS``) and begin a new one.
 
     Raises
     ------
@@ -60,8 +62,9 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
             try:
-                if fresh and self.path.exists():
-                    self.path.replace(folder / "journal.previous.jsonl")
+                # One that was just begun anew takes the place of none that tells of a run.
+                if fresh and self.path.exists() and self.path.stat().st_size:
+                    self.path.replace(folder / PREVIOUS)
                 self._file = _opened(self.path)
                 self._end_cut_line()
                 _sync_folder(folder)

@@ -18,12 +18,12 @@ import msgspec
 import psutil
 
 from harness import __version__
-from harness.errors import ExitCode, HarnessError, UsageError, disk_fault
+from harness.errors import ExitCode, FileFault, HarnessError, UsageError, disk_fault
 from harness.executors.address import LOCAL, read_executor
 from harness.executors.base import Answer, Executor, Order, Watch, need
 from harness.executors.local import LocalExecutor
 from harness.folders import refuse_links
-from harness.journal.writer import Journal
+from harness.journal.writer import PREVIOUS, Journal
 from harness.model.cell import Cell, Plan
 from harness.model.document import Other
 from harness.model.environment import SourceTree
@@ -240,13 +240,12 @@ class _Run:
     def _recorded(self) -> tuple[CellRecord, ...]:
         """Return what the folder's journal tells, also of what is not asked for now."""
         folder = self.settings.results
-        try:
-            if (folder / JOURNAL).exists():
-                return load_journal(folder / JOURNAL).cells
-        except NoRun:
-            pass
+        told = _told(folder / JOURNAL)
+        if told is not None:
+            return told
         kept = next((name for name in (DOCUMENT, PACKED) if (folder / name).exists()), None)
-        if kept is not None:
+        # Beside a journal that ``--fresh`` has put aside, they are of the run which that tells of.
+        if kept is not None and not _tells_of_a_run(folder / PREVIOUS):
             # Made by `harness merge`, or brought here: the end of this run would write over it.
             raise UsageError(
                 f"{folder} has {kept} and no journal of a run, so a run there would write over "
@@ -460,6 +459,24 @@ class _Run:
         change = f" ({trial.change})" if trial.change else ""
         text = f"remedy {trial.remedy}{change} {said} for {record.id}{why}"
         self.display.note(textwrap.shorten(text, _NOTE_WIDTH))
+
+
+def _told(journal: Path) -> tuple[CellRecord, ...] | None:
+    """Return the records of a journal; ``None`` where there is none, or it tells of no run."""
+    if not journal.exists():
+        return None
+    try:
+        return load_journal(journal).cells
+    except NoRun:
+        return None
+
+
+def _tells_of_a_run(journal: Path) -> bool:
+    """Tell whether a journal is that of a run, also where it cannot be read as a whole."""
+    try:
+        return _told(journal) is not None
+    except FileFault:
+        return True
 
 
 def _defect(cell: Cell, error: Exception) -> CellRecord:

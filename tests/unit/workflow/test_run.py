@@ -16,6 +16,7 @@ import pytest
 
 from harness.errors import FileFault, MachineFault, UsageError
 from harness.executors.base import Answer, Order, Watch
+from harness.journal.writer import Journal
 from harness.model.cell import Axes, Cell, Plan, cell_id
 from harness.model.document import OTHER_SHARD, Machine, Results
 from harness.model.record import CellRecord
@@ -140,7 +141,7 @@ def test_a_run_does_not_write_over_merged_results(tmp_path: Path, journal: str |
     before = (out / "results.json").read_bytes()
     for fresh in (False, True):
         with pytest.raises(UsageError) as told:
-            run(plan("3.11"), tmp_path, fresh=fresh, partial=True)
+            run(plan("3.11"), tmp_path, fresh=fresh, partial=not fresh)
         assert str(told.value) == (
             f"{out} has results.json and no journal of a run, so a run there would write over "
             "these results: name another folder with --results, and then put both together with "
@@ -148,6 +149,31 @@ def test_a_run_does_not_write_over_merged_results(tmp_path: Path, journal: str |
         )
     assert (out / "results.json").read_bytes() == before
     assert len(load(out).cells) == 4
+
+
+def test_a_run_is_begun_anew_where_one_has_ended(tmp_path: Path) -> None:
+    run(plan("3.11", "3.12"), tmp_path)
+    for _ in range(2):
+        results, executor = run(plan("3.11", "3.12"), tmp_path, fresh=True)
+        assert len(executor.orders) == 4
+        assert [one.status for one in results.cells] == [Status.PASS] * 4
+    assert (tmp_path / "out" / "journal.previous.jsonl").stat().st_size
+
+
+def test_a_run_is_begun_anew_beside_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
+    run(plan("3.11"), tmp_path)
+    (tmp_path / "out" / "journal.jsonl").write_text('{"event":"planned","schema":99}\n')
+    results, _ = run(plan("3.11"), tmp_path, fresh=True)
+    assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_run_that_was_killed_as_it_was_begun_anew_goes_on(tmp_path: Path, fresh: bool) -> None:
+    run(plan("3.11", "3.12"), tmp_path)
+    Journal(tmp_path / "out", fresh=True).close()
+    results, executor = run(plan("3.11", "3.12"), tmp_path, fresh=fresh)
+    assert len(executor.orders) == 4
+    assert [one.status for one in results.cells] == [Status.PASS] * 4
 
 
 def test_where_a_cell_was_measured_is_kept(tmp_path: Path) -> None:
