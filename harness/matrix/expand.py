@@ -11,9 +11,9 @@ import msgspec
 
 from harness.errors import FileFault
 from harness.matrix.frameworks import parse_framework
-from harness.matrix.model import AXES, Block, Exclusion, Matrix
+from harness.matrix.model import AXES, Asked, Block, Exclusion, Matrix
 from harness.matrix.words import pick, read_word
-from harness.model.cell import Axes, Cell, Framework, Plan, cell_id
+from harness.model.cell import Axes, Cell, Framework, Limits, Plan, cell_id
 from harness.query import matches
 
 MAX_CELLS: Final = 1_000_000
@@ -26,6 +26,8 @@ class PathTraits(msgspec.Struct, frozen=True, kw_only=True):
     uses_r: bool
     has_bridge: bool
     transports: tuple[str, ...] = ()
+    probes: frozenset[str] | None = None
+    """What may be asked of it; ``None`` where that is not known."""
 
 
 BridgeOf = Callable[[str, str], str | None]
@@ -53,13 +55,13 @@ def expand(
     """Return the cells of a matrix, in the order of the file, each once.
 
     Axes that do not apply to a path fall away (``native`` has no R), so cells that differ
-    only in them become one.  Where a cell is yielded twice, the first one counts.
+    only in them become one.  A control is asked all that its cells are asked and it can do.
 
     Raises
     ------
     FileFault
         The matrix has more than a million cells, or none, or asks for versions of which
-        there is none.
+        there is none, or asks different things of one cell.
     """
     builder = _Builder(matrix, paths, bridge_of, versions_of)
     blocks: list[tuple[Block, tuple[Exclusion, ...]]] = []
@@ -67,15 +69,26 @@ def expand(
         blocks.append((matrix.product, matrix.exclude))
     blocks.extend((block, ()) for block in matrix.include)
     cells: dict[str, Cell] = {}
+    origins: dict[str, Block] = {}
     for block, exclude in blocks:
         for axes in builder.axes(block, exclude):
             name = cell_id(axes)
             if name not in cells:
                 cells[name] = builder.cell(name, axes, block)
+                origins[name] = block
+            elif origins[name].asked != block.asked:
+                # One of the two would silently not be done.
+                raise FileFault(
+                    matrix.source,
+                    f"the cell {name} is there already, from line {origins[name].line}, and other "
+                    f"{_differing(origins[name].asked, block.asked)} are asked of it here; take it "
+                    "out of one of them, or write the same in both",
+                    line=block.line,
+                )
     if not cells:
         raise FileFault(matrix.source, "'exclude' takes every cell out; nothing is left to run")
     if matrix.controls:
-        _add_controls(cells)
+        _add_controls(cells, paths[CONTROL_PATH].probes if CONTROL_PATH in paths else None)
     return Plan(matrix=matrix.name, source=matrix.source, cells=tuple(cells.values()))
 
 
@@ -239,17 +252,73 @@ def control_axes(axes: Axes) -> Axes:
     )
 
 
-def _add_controls(cells: dict[str, Cell]) -> None:
-    """Add the controls that are needed and not listed, before all others."""
+def _differing(one: Asked, other: Asked) -> str:
+    """Return the keys of a matrix file in which two blocks ask different things."""
+    return " and ".join(
+        f"'{name}'" for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)
+    )
+
+
+def _add_controls(cells: dict[str, Cell], able: frozenset[str] | None) -> None:
+    """Add the controls that are needed and not listed, before all others.
+
+    What a control is not asked, its cells cannot be held against: it is asked what any of them
+    is, as far as it is ``able``, and one that is not listed gets what the greediest of them has.
+    """
     needed: dict[str, Cell] = {}
+    asked: dict[str, dict[str, None]] = {}
     for cell in cells.values():
-        if cell.control is None or cell.control in cells or cell.control in needed:
+        if cell.control is None:
             continue
-        needed[cell.control] = msgspec.structs.replace(
-            cell, id=cell.control, axes=control_axes(cell.axes), control=None, implied=True
-        )
+        asked.setdefault(cell.control, {}).update(dict.fromkeys(cell.probes))
+        if cell.control in cells:
+            continue
+        control = needed.get(cell.control)
+        if control is None:
+            needed[cell.control] = msgspec.structs.replace(
+                cell, id=cell.control, axes=control_axes(cell.axes), control=None, implied=True
+            )
+        else:
+            needed[cell.control] = _generous(control, cell)
+    for name, probes in asked.items():
+        control = needed.get(name) or cells[name]
+        further = [
+            probe
+            for probe in probes
+            if probe not in control.probes and (able is None or probe in able)
+        ]
+        if further:
+            (needed if name in needed else cells)[name] = msgspec.structs.replace(
+                control, probes=(*control.probes, *further)
+            )
     if needed:
         listed = dict(cells)
         cells.clear()
         cells.update(needed)
         cells.update(listed)
+
+
+def _generous(control: Cell, cell: Cell) -> Cell:
+    """Return a control that may do whatever ``cell`` may, too."""
+    mine, its = control.limits, cell.limits
+    if mine == its and (control.network, control.without_gpu, control.cold) == (
+        (cell.network, cell.without_gpu, cell.cold)
+    ):
+        return control
+    phase_s = max(mine.phase_s, its.phase_s)
+    phases_s = {
+        phase: max(each.phases_s.get(phase, each.phase_s) for each in (mine, its))
+        for phase in (*mine.phases_s, *its.phases_s)
+    }
+    return msgspec.structs.replace(
+        control,
+        limits=Limits(
+            phase_s=phase_s,
+            phases_s=phases_s,
+            memory_mb=max(mine.memory_mb, its.memory_mb),
+            output_kb=max(mine.output_kb, its.output_kb),
+        ),
+        network=control.network or cell.network,
+        without_gpu="import" if "import" in {control.without_gpu, cell.without_gpu} else "skip",
+        cold=control.cold or cell.cold,
+    )

@@ -116,12 +116,17 @@ def _stopped(
 
 
 def _same_probe(control: CellRecord | None, name: str, variant: str | None) -> ProbeRecord | None:
-    """Return a probe of the control; where the control never got to it, its own ending."""
+    """Return a probe of the control; where the control never got to it, its own ending.
+
+    ``None`` where the control was not asked it: that it passed says nothing of what it never did.
+    """
     if control is None:
         return None
     for probe in control.probes:
         if (probe.name, probe.variant) == (name, variant):
             return probe
+    if control.probes and name not in {probe.name for probe in control.probes}:
+        return None
     return ProbeRecord(
         name=name,
         status=control.status,

@@ -135,8 +135,9 @@ def measure(measurement: Measurement) -> CellRecord:
     identity = {**record.identity, "comes_from": _sources_of(ready)}
     if tree is not None:
         identity["bridge_tree"] = identity_of(tree)
+    further = (*_findings(ready), *_without_control(record))
     record = msgspec.structs.replace(
-        record, identity=identity, findings=(*record.findings, *_findings(ready))
+        record, identity=identity, findings=(*record.findings, *further)
     )
     return without_places(record, ready, measurement.folder)
 
@@ -345,6 +346,19 @@ def _findings(ready: Provisioned) -> tuple[str, ...]:
         f"{others} of debian:{lent.suite}: the cell's Python needs newer ones than the suite has"
     )
     return (said,)
+
+
+def _without_control(record: CellRecord) -> tuple[str, ...]:
+    """Return that a training was compared with none, because the matrix has no control for it."""
+    trained = [
+        probe
+        for probe in record.probes
+        if probe.name == "train" and probe.status is Status.PASS
+        if "max_relative_difference" not in probe.details
+    ]
+    if not trained or record.axes.get("path") == "native":
+        return ()
+    return ("no control trained in the same environment, so the losses were compared with none",)
 
 
 def _record(cell: Cell, **values: Any) -> CellRecord:

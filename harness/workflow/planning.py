@@ -98,6 +98,7 @@ def _traits(path: IntegrationPath) -> PathTraits:
         uses_r=path.uses_r,
         has_bridge=path.bridge_package is not None,
         transports=path.transports,
+        probes=frozenset(path.probes),
     )
 
 

@@ -128,6 +128,74 @@ def test_selection_brings_the_controls(tmp_path: Path) -> None:
         select(plan, where="path:rpc")
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_control_is_asked_what_any_of_its_cells_is(tmp_path: Path, listed: bool) -> None:
+    """What it did not do, they cannot be held against."""
+    here = {"r": "4.5.0", "python": "3.11"}
+    native = [{"path": "native", "python": "3.11"}] if listed else []
+    document = {
+        "probes": ["init"],
+        "include": [
+            *native,
+            {"path": "system", **here},
+            {"path": "reticulate", **here, "probes": ["init", "train"]},
+        ],
+    }
+    control, *cells = plan_of(tmp_path, document).cells
+    assert (control.id, control.implied) == ("native__py3.11__cpu", not listed)
+    assert control.probes == ("init", "train")
+    assert [cell.probes for cell in cells] == [("init",), ("init", "train")]
+    if listed:
+        control, *_ = plan_of(tmp_path, {**document, "controls": False}).cells
+        assert control.probes == ("init",)
+
+
+def test_a_control_is_not_asked_what_it_cannot_do(tmp_path: Path) -> None:
+    able = {**TRAITS, "native": PathTraits(uses_r=False, has_bridge=False, probes={"init"})}
+    document = {
+        "include": [
+            {"path": "native", "python": "3.11", "probes": ["init"]},
+            {"path": "system", "r": "4.5.0", "python": "3.11"},
+        ]
+    }
+    file = tmp_path / "m.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    control, _ = expand(load_matrix(file, KNOWN), able, lambda _path, _r: None).cells
+    assert control.probes == ("init",)
+
+
+def test_a_control_that_is_not_listed_may_take_what_any_of_its_cells_may(tmp_path: Path) -> None:
+    here = {"r": "4.5.0", "python": "3.11"}
+    wide = {"memory_mb": 9000, "phases_s": {"train": 10, "import": 300}}
+    document = {
+        "include": [
+            {"path": "system", **here, "limits": {"memory_mb": 1000, "phase_s": 60}},
+            {"path": "reticulate", **here, "limits": wide, "network": True},
+        ]
+    }
+    control, *_ = plan_of(tmp_path, document).cells
+    assert control.limits.memory_mb == 9000
+    assert control.limits.phase_s == 120
+    assert control.limits.phases_s == {"train": 60, "import": 300}
+    assert control.network
+
+
+def test_a_cell_of_which_different_things_are_asked_is_told(tmp_path: Path) -> None:
+    file = """\
+axes: {path: system, r: 4.5.0, python: 3.11}
+include:
+  - {path: system, r: 4.5.0, python: 3.11, probes: [init], limits: {memory_mb: 99}}
+"""
+    (tmp_path / "m.yaml").write_text(file, encoding="utf-8")
+    with pytest.raises(FileFault) as told:
+        plan_of(tmp_path, yaml.safe_load(file))
+    assert "system__r4.5.0__py3.11__cpu is there already, from line " in str(told.value)
+    assert "other 'probes' and 'limits' are asked of it here" in str(told.value)
+    same = {"axes": {"path": "native", "python": "3.11"}}
+    twice = {**same, "include": [{"path": "native", "python": "3.11"}]}
+    assert len(plan_of(tmp_path, twice).cells) == 1, "the same may be asked twice"
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
 def test_shards_are_the_whole_plan_each_cell_once(tmp_path: Path, count: int) -> None:
     plan = plan_of(tmp_path, MATRIX)

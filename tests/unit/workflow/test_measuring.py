@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from harness.model.job import End, Outcome
+from harness.model.record import CellRecord, ProbeRecord
+from harness.model.status import Status
 from harness.probes.base import stages_of
-from harness.workflow.measuring import _emptied, with_teardown
+from harness.workflow import judging
+from harness.workflow.measuring import _emptied, _without_control, with_teardown
 
 
 def outcome(end: End = End.EXITED, ended_at: float = 103.5) -> Outcome:
@@ -72,3 +75,38 @@ def test_folders_without_end_are_removed_like_any_others(tmp_path: Path) -> None
     os.close(place)
     _emptied(work)
     assert not work.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "ended"),
+    [((), Status.UNAVAILABLE), (("init",), None), (("init", "train"), Status.PASS)],
+    ids=["it never ran", "not asked", "asked"],
+)
+def test_a_control_answers_for_what_it_was_asked_alone(
+    asked: tuple[str, ...], ended: Status | None
+) -> None:
+    """One that passed ``init`` has trained nothing, and what it has not done has not passed."""
+    control = CellRecord(
+        id="native__py3.11__cpu",
+        axes={},
+        status=Status.PASS if asked else Status.UNAVAILABLE,
+        probes=tuple(ProbeRecord(name=name, status=Status.PASS) for name in asked),
+    )
+    found = judging._same_probe(control, "train", None)
+    assert (None if found is None else found.status) is ended
+
+
+@pytest.mark.parametrize(
+    ("path", "details", "count"),
+    [
+        ("system", {}, 1),
+        ("system", {"max_relative_difference": 0.0}, 0),
+        ("native", {}, 0),
+    ],
+)
+def test_a_training_that_was_compared_with_none_is_told(
+    path: str, details: dict[str, Any], count: int
+) -> None:
+    train = ProbeRecord(name="train", status=Status.PASS, details=details)
+    record = CellRecord(id="x", axes={"path": path}, status=Status.PASS, probes=(train,))
+    assert len(_without_control(record)) == count
