@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from harness.errors import UsageError
 from harness.model.document import (
@@ -18,14 +19,18 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.results.places import arrange
 
+_NOTHING_KNOWN: Final = frozenset({Status.UNAVAILABLE, Status.SKIPPED})
+"""How a cell ended, beside ``missing``, of which nothing is known."""
+
 
 def merge(documents: Sequence[Results]) -> Results:
     """Return one document for all; neither order nor repetition changes it.
 
-    Where several have the same cell, a measured record beats one that is ``missing``; of
-    two measured ones that with the later ``started_at`` counts, and of equals the one whose
-    canonical JSON is the greater.  A cell that a shard says another has, and none of them has,
-    is ``missing``.  Cells stand in the natural order of their ids.
+    Where several have the same cell, a measured record beats one that could not be had or was
+    skipped, and that one a record that is ``missing``; of two alike the one with the later
+    ``started_at`` counts, and of equals the one whose canonical JSON is the greater.  A cell that
+    a shard says another has, and none of them has, is ``missing``.  Cells stand in the natural
+    order of their ids.
     Raises ``UsageError`` where there is nothing to merge.
     """
     if not documents:
@@ -76,6 +81,8 @@ class _Candidate:
         self.machine = machine
         self.measured = record.status is not Status.MISSING
         self.rank = (
+            # What another machine could not try says nothing against what this one measured.
+            self.measured and record.status not in _NOTHING_KNOWN,
             self.measured,
             record.message != OTHER_SHARD,
             record.started_at,

@@ -15,7 +15,7 @@ RECORD = st.builds(
     CellRecord,
     id=st.sampled_from(["py3.9", "py3.10", "py3.010", "b", "c"]),
     axes=st.just({"path": "native"}),
-    status=st.sampled_from([Status.PASS, Status.FAIL, Status.MISSING]),
+    status=st.sampled_from([Status.PASS, Status.FAIL, Status.UNAVAILABLE, Status.MISSING]),
     message=st.sampled_from([None, "x", "y"]),
     started_at=st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
 )
@@ -139,3 +139,20 @@ def test_a_cell_that_its_own_shard_did_not_get_to_says_why(make_document, make_r
     one = msgspec.structs.replace(make_document(make_record("a")), others=(Other(id="b", axes={}),))
     cut = make_document(make_record("b", "missing", message="Started, but cut short."))
     assert merge([one, cut]).cells[1].message == "Started, but cut short."
+
+
+@pytest.mark.parametrize("status", [Status.UNAVAILABLE, Status.SKIPPED])
+def test_what_one_machine_could_not_try_leaves_what_another_measured(status: Status) -> None:
+    """A laptop without a GPU, or a node without R, takes no result from the one that has it."""
+
+    def of(status: Status, day: int) -> Results:
+        record = CellRecord(id="a", axes={}, status=status, started_at=f"2026-01-0{day}T00:00:00Z")
+        return Results(matrix="m", machine=Machine(cores=day), planned=("a",), cells=(record,))
+
+    for measured in (Status.PASS, Status.CRASH, Status.UNSATISFIABLE):
+        shards = [of(measured, 1), of(status, 2), of(Status.MISSING, 3)]
+        assert [cell.status for cell in merge(shards).cells] == [measured]
+        assert merge(shards).machine == Machine(cores=1)
+    assert [cell.status for cell in merge([of(status, 1), of(Status.MISSING, 2)]).cells] == [status]
+    older, newer = of(Status.PASS, 1), of(Status.FAIL, 2)
+    assert [cell.status for cell in merge([newer, older]).cells] == [Status.FAIL]
