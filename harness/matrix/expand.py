@@ -141,7 +141,7 @@ class _Builder:
                         (name, pin) for name, pin in zip(pins, pinned, strict=True) if pin != "any"
                     ),
                 )
-                if not exclude or not self._excluded(axes, exclude):
+                if not exclude or not self._excluded(axes, exclude, by_default=bridge == "default"):
                     yield axes
 
     def _values(
@@ -200,12 +200,13 @@ class _Builder:
             self.frameworks[text] = parse_framework(text)
         return self.frameworks[text]
 
-    def _excluded(self, axes: Axes, exclude: tuple[Exclusion, ...]) -> bool:
+    def _excluded(self, axes: Axes, exclude: tuple[Exclusion, ...], *, by_default: bool) -> bool:
         pins = dict(axes.pins)
         for exclusion in exclude:
             # Few axes stand in an exclusion, so few different questions are asked of it.
             asked = (
                 exclusion.line,
+                by_default,
                 *[
                     getattr(axes, axis) if axis in AXES else pins.get(axis)
                     for axis in exclusion.patterns
@@ -214,7 +215,8 @@ class _Builder:
             if asked not in self.verdicts:
                 values = axes.as_dict()
                 self.verdicts[asked] = all(
-                    any(matches(pattern, values.get(axis)) for pattern in patterns)
+                    (axis == "bridge" and by_default and "default" in patterns)
+                    or any(matches(pattern, values.get(axis)) for pattern in patterns)
                     for axis, patterns in exclusion.patterns.items()
                 )
             if self.verdicts[asked]:

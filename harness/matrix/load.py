@@ -10,19 +10,29 @@ from typing import Any
 import msgspec
 import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 
 from harness.matrix.fields import OPEN_TABLES, PACKAGE_NAME, PIN, TABLES, Field
-from harness.matrix.frameworks import parse_framework
+from harness.matrix.frameworks import FRAMEWORKS, parse_framework
 from harness.matrix.model import AXES, Asked, Block, Exclusion, Matrix
 from harness.matrix.words import read_word
 from harness.model.cell import is_folder_name
 from harness.nodes import Reader, did_you_mean, read_document
-from harness.query import check_pattern
+from harness.query import check_pattern, matches
 
 _NUMERIC = re.compile(r"^\d+(\.\d+)*$")
 # What Python, R and CUDA have, so that a slip (3.1 for 3.10, 45 for 4.5) is told at once.
 _OLDEST = {"python": (2, 7), "r": (3, 0), "cuda": (9,)}
 _NEWEST_MAJOR = {"python": 3, "r": 5, "cuda": 20}
+# Keys of the file, of which a slip in indenting would make packages: "memory_mb==4096".
+_NO_PACKAGES = frozenset(
+    {*TABLES["matrix"], *TABLES["include"], *TABLES["limits"], *TABLES["exclude"]} - {*AXES}
+)
+_AT_THE_TOP = "write it at the top of the file, without an indent"
+_PLACES = {
+    **dict.fromkeys(TABLES["limits"], "write it under 'limits:'"),
+    "reason": "write it in an entry of 'exclude'",
+}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +78,14 @@ class _Loader:
             self._block(item, "include", defaults, asked)
             for item in self._entries(nodes.get("include"), "'include'")
         )
-        exclude = tuple(
-            self._exclusion(item) for item in self._entries(nodes.get("exclude"), "'exclude'")
-        )
-        if exclude and product is None:
+        if "exclude" in nodes and product is None:
             raise self.read.fault(
                 nodes["exclude"], "'exclude' takes cells out of 'axes', which is not there"
             )
+        exclude = tuple(
+            self._exclusion(item, product or Block(axes={}, asked=asked, line=1))
+            for item in self._entries(nodes.get("exclude"), "'exclude'")
+        )
         plain = {key: value for key, (_, value) in values.items()}
         name = plain.get("matrix", stem or "matrix")
         if not is_folder_name(name):
@@ -144,23 +155,24 @@ class _Loader:
 
     def _axes(self, node: yaml.Node, table: str) -> dict[str, tuple[str, ...]]:
         """Read axes alone (``defaults``)."""
-        return {
-            key: self._axis(key, value)
-            for key, key_node, value in self.read.mapping(node, f"'{table}'")
-            if self._is_axis(key, key_node, "axes")
-        }
+        axes: dict[str, tuple[str, ...]] = {}
+        for key, key_node, value in self.read.mapping(node, f"'{table}'"):
+            if self._is_axis(key, key_node, "axes"):
+                axes[self._axis_name(key, key_node, axes)] = self._axis(key, value)
+        return axes
 
     def _block(
         self, node: yaml.Node, table: str, defaults: dict[str, tuple[str, ...]], base: Asked
     ) -> Block:
-        axes = dict(defaults)
+        own: dict[str, tuple[str, ...]] = {}
         values: dict[str, Any] = {}
         what = "'axes'" if table == "axes" else "an entry of 'include'"
         for key, key_node, value in self.read.mapping(node, what):
             if self._is_axis(key, key_node, table):
-                axes[key] = self._axis(key, value)
+                own[self._axis_name(key, key_node, own)] = self._axis(key, value)
             else:
                 values[key] = self._value(value, TABLES[table][key], f"'{key}'")
+        axes = {**defaults, **own}
         for needed in ("path", "python"):
             if needed not in axes:
                 example = "native" if needed == "path" else '"3.11"'
@@ -174,11 +186,22 @@ class _Loader:
         field = TABLES[table].get(key)
         if field is not None:
             return field.kind == "axis"
+        if key in _NO_PACKAGES:
+            raise self.read.fault(
+                node, f"key '{key}' does not belong here; {_PLACES.get(key, _AT_THE_TOP)}"
+            )
         near = did_you_mean(key, TABLES[table])
         # A package may have any name, so only what is close to a key counts as a slip of one.
         if table in OPEN_TABLES and PACKAGE_NAME.match(key) and not near.startswith("did"):
             return True
         raise self.read.unknown(node, key, "key", TABLES[table])
+
+    def _axis_name(self, key: str, node: yaml.ScalarNode, others: Collection[str] = ()) -> str:
+        """Return the one name of an axis: of a package, that by which indexes know it."""
+        name = key if key in AXES else str(canonicalize_name(key))
+        if name in others:
+            raise self.read.fault(node, f"'{key}' is '{name}', which stands here already; keep one")
+        return name
 
     def _axis(self, axis: str, node: yaml.Node) -> tuple[str, ...]:
         texts = self.read.one_or_more(node, f"'{axis}'")
@@ -252,19 +275,73 @@ class _Loader:
                 node, f"'{text}' pins no version of {name}; write {PIN.example} or leave it out"
             ) from None
 
-    def _exclusion(self, node: yaml.Node) -> Exclusion:
+    def _exclusion(self, node: yaml.Node, product: Block) -> Exclusion:
         patterns: dict[str, tuple[str, ...]] = {}
         reason = None
         for key, key_node, value in self.read.mapping(node, "an entry of 'exclude'"):
             if not self._is_axis(key, key_node, "exclude"):
                 reason = self.read.text(value, "'reason'")
                 continue
+            axis = self._axis_name(key, key_node, patterns)
+            if axis not in AXES and axis not in product.axes:
+                pins = [name for name in product.axes if name not in AXES]
+                meant = did_you_mean(axis, pins) if pins else "it has none for a package"
+                raise self.read.fault(
+                    key_node, f"'axes' has no '{key}', so this takes no cell out; {meant}"
+                )
             texts = self.read.one_or_more(value, f"'{key}'")
-            for text, item in texts:
-                fault = check_pattern(text)
-                if fault is not None:
-                    raise self.read.fault(item, fault)
-            patterns[key] = tuple(text for text, _ in texts)
+            patterns[axis] = tuple(
+                pattern for text, item in texts for pattern in self._patterns(axis, text, item)
+            )
         if not patterns:
             raise self.read.fault(node, "an entry of 'exclude' names no axis; it would take all")
         return Exclusion(patterns=patterns, reason=reason, line=node.start_mark.line + 1)
+
+    def _patterns(self, axis: str, text: str, node: yaml.Node) -> tuple[str, ...]:
+        """Return the patterns of one value of ``exclude``; what can match nothing is a fault.
+
+        A value that ``axes`` takes covers the same here, however it is spelled.
+        """
+        fault = check_pattern(text)
+        if fault is not None:
+            raise self.read.fault(node, fault)
+        if self._is_word(axis, text, node):
+            raise self.read.fault(
+                node, f"'{text}' stands for versions that are found later; name them, or a range"
+            )
+        closed = {"path": self.known.paths, "transport": self.known.transports}.get(axis)
+        if closed is not None and not any(matches(text, name) for name in (*closed, None)):
+            raise self.read.unknown(node, text, axis, closed)
+        if "." in text:
+            self._possible(axis, text, node)
+        if axis == "framework":
+            return self._framework_patterns(text, node)
+        if axis in AXES:
+            return (text,)
+        if text == "any":
+            # A cell that leaves the package to the resolver has no value there.
+            return ("none",)
+        try:
+            return (text, str(SpecifierSet(text)))
+        except InvalidSpecifier:
+            return (text,)
+
+    def _framework_patterns(self, text: str, node: yaml.Node) -> tuple[str, ...]:
+        try:
+            framework = parse_framework(text)
+        except ValueError as error:
+            ranged = re.match(r"([^\[]*)(\[[^\]]*\])\s*([<>!~].*)", text)
+            if ranged is not None:
+                name, backends, range_ = ranged.groups()
+                raise self.read.fault(
+                    node,
+                    f"'{text}' is a range with backends; write '{name}{range_}' for all backends, "
+                    f"or '{name}{backends}' for all versions",
+                ) from None
+            of_versions = re.search(r"[*?<>=!~]|^\d", text) is not None
+            if of_versions or any(matches(text, name) for name in (*FRAMEWORKS, None)):
+                return (text,)
+            raise self.read.fault(node, str(error)) from None
+        # Without a version, backends in brackets cover all versions with these backends.
+        open_ = "==*" if "[" in text and framework.version is None else ""
+        return (text, f"{framework}{open_}")

@@ -128,6 +128,66 @@ def test_selection_brings_the_controls(tmp_path: Path) -> None:
         select(plan, where="path:rpc")
 
 
+@pytest.mark.parametrize(
+    ("entry", "left"),
+    [
+        ({"numpy": ">=1.26, <2"}, {"numpy-lt2", "any"}),
+        ({"numpy": ">=1.26,<2"}, {"numpy-lt2", "any"}),
+        ({"numpy": "< 2"}, {"numpy-lt2-ge1.26", "any"}),
+        ({"NumPy": "<2"}, {"numpy-lt2-ge1.26", "any"}),
+        ({"numpy": "any"}, {"numpy-lt2", "numpy-lt2-ge1.26"}),
+        ({"numpy": ["any", "<2"]}, {"numpy-lt2-ge1.26"}),
+    ],
+)
+def test_exclude_takes_the_pins_that_axes_name_however_they_are_spelled(
+    tmp_path: Path, entry: dict[str, str], left: set[str]
+) -> None:
+    pins = ["<2", ">=1.26,<2", "any"]
+    document = {"axes": {"path": "native", "python": "3.11", "numpy": pins}, "exclude": [entry]}
+    ids = {cell.id for cell in plan_of(tmp_path, document).cells}
+    assert ids == {f"native__py3.11__cpu{'' if name == 'any' else '__' + name}" for name in left}
+
+
+@pytest.mark.parametrize(
+    ("framework", "left"),
+    [
+        ("torch 2.13.0", ["keras[jax]==3.15.1", "jax"]),
+        ("keras[jax]", ["torch==2.13.0", "jax"]),
+        ("keras", ["torch==2.13.0", "jax"]),
+        ("keras>=3", ["torch==2.13.0", "jax"]),
+        ("t*", ["keras[jax]==3.15.1", "jax"]),
+    ],
+)
+def test_exclude_takes_a_framework_as_axes_do(
+    tmp_path: Path, framework: str, left: list[str]
+) -> None:
+    document = {
+        "axes": {
+            "path": "native",
+            "python": "3.11",
+            "framework": ["torch==2.13.0", "keras[jax]==3.15.1", "jax"],
+        },
+        "exclude": [{"framework": framework}],
+    }
+    cells = plan_of(tmp_path, document).cells
+    assert [str(cell.axes.framework) for cell in cells] == left
+
+
+def test_exclude_takes_the_bridge_that_comes_with_r(tmp_path: Path) -> None:
+    axes = {"path": "reticulate", "r": "4.5.0", "python": "3.11", "bridge": ["default", "1.40"]}
+    document = {"controls": False, "axes": axes, "exclude": [{"bridge": "default"}]}
+    assert [cell.axes.bridge for cell in plan_of(tmp_path, document).cells] == ["1.40"]
+
+
+def test_a_package_has_one_name(tmp_path: Path) -> None:
+    document = {
+        "defaults": {"numpy": "<2"},
+        "axes": {"path": "native", "python": "3.11", "NumPy": "2.1"},
+    }
+    (cell,) = plan_of(tmp_path, document).cells
+    assert cell.axes.pins == (("numpy", "==2.1"),)
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_control_is_asked_what_any_of_its_cells_is(tmp_path: Path, listed: bool) -> None:
     """What it did not do, they cannot be held against."""

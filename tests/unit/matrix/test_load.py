@@ -42,6 +42,8 @@ network: true
 cold: true
 """
 
+AXES = "axes: {path: native, python: 3.11, numpy: '<2'}\n"
+
 
 def load(tmp_path: Path, text: str) -> Any:
     file = tmp_path / "some.yaml"
@@ -122,6 +124,18 @@ def test_every_key_is_described_with_an_example_that_is_yaml() -> None:
         ("exclude: [{path: native}]\ninclude: [{path: native, python: 3.11}]", "1:10", "'axes'"),
         ("axes:\n  path: native\n  python: 3.11\nexclude: [{reason: x}]", "4:11", "take all"),
         ("axes:\n  path: native\n  python: 3.11\nexclude: [{r: '>=x'}]", "4:15", "no comparison"),
+        (f"{AXES}exclude: [{{path: natvie}}]", "2:18", "did you mean 'native'?"),
+        (f"{AXES}exclude: [{{transport: zqm}}]", "2:23", "did you mean 'zmq'?"),
+        (f"{AXES}exclude: [{{framework: pytorch}}]", "2:23", "write 'torch'"),
+        (f"{AXES}exclude: [{{framework: 'keras[jax]>=3'}}]", "2:23", "write 'keras>=3' for all"),
+        (f"{AXES}exclude: [{{python: 3.1}}]", "2:20", "did you mean 3.10?"),
+        (f"{AXES}exclude: [{{python: every >=3.12}}]", "2:20", "name them, or a range"),
+        (f"{AXES}exclude: [{{nunpy: '<2'}}]", "2:12", "did you mean 'numpy'?"),
+        ("axes: {path: native, python: 3.11, memory_mb: 99}", "1:36", "write it under 'limits:'"),
+        ("axes: {path: native, python: 3.11, probes: [init]}", "1:36", "at the top of the file"),
+        ("include: [{path: native, python: 3.11, controls: no}]", "1:40", "at the top of the file"),
+        ("include: [{path: native, python: 3.11, reason: x}]", "1:40", "an entry of 'exclude'"),
+        ("axes: {path: native, python: 3.11, numpy: 1, NumPy: 2}", "1:46", "stands here already"),
         ("axes:\n\tpath: native", "2:1", "indent with spaces"),
         ("matrix: ../../reports/x\naxes:\n  path: native\n  python: 3.11", "1:9", "of a folder"),
         ("matrix: /srv/data\naxes:\n  path: native\n  python: 3.11", "1:9", "of a folder"),
