@@ -26,7 +26,25 @@ def main(arguments: list[str] | None = None) -> None:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, signal.default_int_handler)
+    _open_what_is_closed()
     sys.exit(run(arguments))
+
+
+def _open_what_is_closed() -> None:
+    """Let what is written to a closed standard output or error (``>&-``) go nowhere.
+
+    Python has no stream for it, and the next file that is opened, maybe a journal, would have its
+    number.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            # Children that are given none of their own have this one.
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors="replace"))
 
 
 def run(arguments: list[str] | None = None) -> int:

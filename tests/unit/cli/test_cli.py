@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,13 @@ def test_an_output_that_takes_nothing_is_told_in_a_sentence(arguments: tuple[str
         )  # fmt: skip
     assert done.returncode == 4
     assert done.stderr == "harness: the output cannot be written: no space left on device\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_output_is_no_defect(tmp_path: Path, form: str, closed: str) -> None:
+    (tmp_path / "m.yaml").write_text("axes: {path: native, python: 3.11}")
+    words = [sys.executable, "-m", "harness", "plan", "m.yaml", "--format", form]
+    command = ["sh", "-c", f"{shlex.join(words)} {closed}"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
