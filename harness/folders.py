@@ -23,6 +23,15 @@ _NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errn
 """What one says that keeps no locks: Lustre that is mounted without, NFS without its daemon."""
 
 
+def real(folder: Path) -> Path:
+    """Return a folder's path from the top, without links and ``..`` in it.
+
+    A cell sees what is shown to it at the same path, in a file system in which what is beside it,
+    a link on the way or the folder that ``..`` leaves, need not be there.
+    """
+    return Path(os.path.realpath(folder))
+
+
 def refuse_links(root: Path, *names: str) -> None:
     """Refuse links in ``root``, which may be one itself, where something is to be written.
 

@@ -33,7 +33,7 @@ import msgspec
 import platformdirs
 
 from harness.errors import MachineFault
-from harness.folders import lock, remove_tree
+from harness.folders import lock, real, remove_tree
 from harness.provision.listing import first_damaged, list_files
 from harness.provision.process import holding
 
@@ -132,7 +132,7 @@ class FolderStore:
     """
 
     def __init__(self, root: Path, *, notify: Callable[[str], None] | None = None) -> None:
-        self.root = root.absolute()
+        self.root = real(root)
         self._notify = notify or (lambda _message: None)
         self._guard = threading.Lock()
         self._session: int | None = None

@@ -22,6 +22,7 @@ from tabulate import tabulate
 
 from harness import __version__
 from harness.errors import FileFault, MachineFault
+from harness.folders import real
 from harness.journal.writer import Journal
 from harness.latency.calibration import FACTORS, OURS, Series, Share, shares, upper_bound
 from harness.latency.model import Rule, Sample
@@ -108,7 +109,7 @@ def record(asked: Asked) -> Recording:
     MachineFault
         A cell cannot be had here, or the results cannot be written.
     """
-    folder = asked.results.absolute()
+    folder = real(asked.results)
     pairs = duels(asked.plan, (), (), probes_of(()))
     display = make_display(quiet=asked.quiet)
     series: list[Series] = []

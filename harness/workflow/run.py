@@ -22,7 +22,7 @@ from harness.errors import ExitCode, FileFault, HarnessError, UsageError, disk_f
 from harness.executors.address import LOCAL, read_executor
 from harness.executors.base import Answer, Executor, Order, Watch, need
 from harness.executors.local import LocalExecutor
-from harness.folders import refuse_links
+from harness.folders import real, refuse_links
 from harness.journal.writer import PREVIOUS, Journal
 from harness.model.cell import Cell, Plan
 from harness.model.document import Other
@@ -105,7 +105,7 @@ def run_plan(plan: Plan, settings: Settings) -> int:
         After every cell that was running has been ended.
     """
     # A cell sees its folder at the same path, and a path that it sees must be whole.
-    settings = msgspec.structs.replace(settings, results=settings.results.absolute())
+    settings = msgspec.structs.replace(settings, results=real(settings.results))
     display = make_display(quiet=settings.quiet)
     # What it used is free when it has ended, also where the process goes on to other runs.
     with FolderStore(default_root(), notify=display.note) as store:

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from harness import __version__
 from harness.errors import MachineFault, UsageError
+from harness.folders import real
 from harness.journal.writer import Journal
 from harness.latency.model import METRICS, Verdict
 from harness.latency.verdict import moved
@@ -93,7 +94,7 @@ def compare(asked: Asked) -> Answer:
     KeyboardInterrupt
         The samples so far are in the journal, and the same command goes on from there.
     """
-    asked = msgspec.structs.replace(asked, results=asked.results.absolute())
+    asked = msgspec.structs.replace(asked, results=real(asked.results))
     settings = asked.settings
     pairs = duels(asked.plan, asked.base, asked.head, probes_of(settings.metrics))
     display = make_display(quiet=asked.quiet)

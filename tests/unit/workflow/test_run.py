@@ -381,3 +381,25 @@ def test_a_run_that_was_killed_before_its_first_word_is_begun_again(
     (tmp_path / "out" / "journal.jsonl").write_text('{"event":"run-sta')
     results, _ = run(plan("3.11"), tmp_path, fresh=fresh, partial=True)
     assert [one.status for one in results.cells] == [Status.PASS] * 2
+
+
+@pytest.mark.parametrize("named", ["below/../out", "link", "link/../out"])
+def test_a_folder_of_results_is_known_by_its_path_from_the_top(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """A cell is shown its folder at that path, and below ``/tmp`` nothing of what is beside it."""
+    real = tmp_path / "real" / "out"
+    real.mkdir(parents=True)
+    (tmp_path / "real" / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "real")
+    Path("link").symlink_to(real)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "real" / "below" / ".." / "store"))
+    seen: list[tuple[Path, Path]] = []
+
+    def note(what: Plan, settings: Settings, display: object, workshop: Workshop) -> None:
+        seen.append((settings.results, workshop.store.root))
+        run(what, settings.results.parent)
+
+    monkeypatch.setattr("harness.workflow.run.execute", note)
+    run_plan(plan("3.11"), Settings(results=Path(named), quiet=True))
+    assert seen == [(real, tmp_path / "real" / "store")]
