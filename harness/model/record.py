@@ -125,7 +125,7 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     lock: str | None = None
     """Digest of the lock of what was installed; the lock itself lies in the cell's folder."""
     key: str = ""
-    """Digest of what was asked (axes, probes, limits); a result counts only for its key."""
+    """Digest of what was asked (axes, probes, code); a result counts only for its key."""
     started_at: str = ""
     """UTC, ISO 8601."""
     ending: Ending = Ending()

@@ -23,8 +23,8 @@ def cell_key(cell: Cell, path: IntegrationPath, cran: str = "", tree: str = "") 
     what one has not got, another may have.  ``tree`` is the digest of the source tree that the
     bridge is built from, where the run was given one: an edit of the tree asks anew.
 
-    Limits do not count: a cell that ended within them ends the same within wider ones, and
-    one that did not is run again with ``--fresh``.
+    Limits do not count: a cell that ended within them ends the same within wider ones, and of
+    one that did not the journal has the limits, so that a run with others runs it again.
     """
     asked = (cell.axes, cell.probes, cell.network, cell.without_gpu, cell.cold)
     digest = hashlib.blake2b(msgspec.json.encode(asked), digest_size=8)

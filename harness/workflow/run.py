@@ -8,7 +8,7 @@ import textwrap
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -34,7 +34,15 @@ from harness.provision.r.source import address_of
 from harness.provision.store import FolderStore, default_root
 from harness.registry import Registry
 from harness.resolve import Resolver
-from harness.results.load import DOCUMENT, JOURNAL, PACKED, NoRun, load, load_journal
+from harness.results.load import (
+    DOCUMENT,
+    JOURNAL,
+    PACKED,
+    NoRun,
+    load,
+    load_journal,
+    read_events,
+)
 from harness.results.machine import this_machine
 from harness.results.save import save
 from harness.workflow.bridges import Named, bring_trees, tree_of
@@ -54,6 +62,8 @@ from harness.workflow.working import carry_out, carry_out_elsewhere
 
 _NOTE_WIDTH = 300
 _GO_ON = " and run the same command again, which goes on where this run stopped"
+_BOUNDED = frozenset({Status.TIMEOUT, Status.OOM})
+"""How a cell ends that may end otherwise where it may take more."""
 PREPARING = 3
 """Things that are made at once, beside the cells: an R mostly waits for the network."""
 
@@ -223,19 +233,36 @@ class _Run:
         """Return the results that there are already for what is asked now.
 
         What could not be had is asked for again: a network, a mirror or a graphics card may be
-        within reach by now.
+        within reach by now.  So is what ended at a limit that the matrix has changed since.
         """
         # Also where nothing of it is asked for: what cannot be read now cannot be at the end.
         recorded = self._recorded()
         if self.settings.fresh:
             return {}
+        other = self._ended_at_other_limits(recorded)
         return {
             record.id: record
             for record in recorded
             if record.status not in {Status.MISSING, Status.UNAVAILABLE}
             and record.key == self.keys.get(record.id)
             and record.id not in self.settings.anew
+            and record.id not in other
         }
+
+    def _ended_at_other_limits(self, recorded: Iterable[CellRecord]) -> set[str]:
+        """Return the cells that ended at a limit of time or memory which is another one now."""
+        ended = {record.id: record.key for record in recorded if record.status in _BOUNDED}
+        if not ended:
+            return set()
+        then: dict[str, object] = {}
+        for _, event in read_events(self.settings.results / JOURNAL):
+            if event is not None and event.get("event") == "cell-finished":
+                record = event["record"]
+                if ended.get(record["id"]) == record.get("key", ""):
+                    # Of a harness that kept none, nothing is known.
+                    then[record["id"]] = event.get("limits")
+        now = {cell.id: msgspec.to_builtins(cell.limits) for cell in self.plan.cells}
+        return {name for name, limits in then.items() if limits and limits != now.get(name)}
 
     def _recorded(self) -> tuple[CellRecord, ...]:
         """Return what the folder's journal tells, also of what is not asked for now."""
@@ -414,7 +441,8 @@ class _Run:
         record = explain(msgspec.structs.replace(record, key=self.keys[cell.id]))
         self.known[cell.id] = record
         elsewhere = {} if machine in {None, self.machine} else {"machine": machine}
-        self.journal.append("cell-finished", record=record, **elsewhere)
+        bounded = {"limits": cell.limits} if record.status in _BOUNDED else {}
+        self.journal.append("cell-finished", record=record, **elsewhere, **bounded)
         self.display.cell_finished(record)
 
     def _begun(self, cell: Cell) -> None:

@@ -17,7 +17,7 @@ import pytest
 from harness.errors import FileFault, MachineFault, UsageError
 from harness.executors.base import Answer, Order, Watch
 from harness.journal.writer import Journal
-from harness.model.cell import Axes, Cell, Plan, cell_id
+from harness.model.cell import Axes, Cell, Limits, Plan, cell_id
 from harness.model.document import OTHER_SHARD, Machine, Results
 from harness.model.record import CellRecord
 from harness.model.status import Status
@@ -403,3 +403,27 @@ def test_a_folder_of_results_is_known_by_its_path_from_the_top(
     monkeypatch.setattr("harness.workflow.run.execute", note)
     run_plan(plan("3.11"), Settings(results=Path(named), quiet=True))
     assert seen == [(real, tmp_path / "real" / "store")]
+
+
+@pytest.mark.parametrize("status", [Status.OOM, Status.TIMEOUT, Status.FAIL])
+def test_what_ended_at_a_limit_is_run_again_within_another(tmp_path: Path, status: Status) -> None:
+    def within(memory_mb: int) -> Plan:
+        whole = plan("3.11")
+        limits = Limits(memory_mb=memory_mb, phases_s={"import": 9.0})
+        cells = [msgspec.structs.replace(cell, limits=limits) for cell in whole.cells]
+        return msgspec.structs.replace(whole, cells=tuple(cells))
+
+    def end(order: Order) -> Answer:
+        is_first = order.cell.limits.memory_mb == 100
+        ended = status if is_first and order.cell.control else Status.PASS
+        return Answer(record=record(order.cell, ended))
+
+    run(within(100), tmp_path, end)
+    _, executor = run(within(100), tmp_path, end)
+    assert executor.orders == []
+    results, executor = run(within(200), tmp_path, end)
+    again = [] if status is Status.FAIL else [within(200).cells[1].id]
+    assert [order.cell.id for order in executor.orders] == again
+    assert results.cells[1].status is (Status.FAIL if status is Status.FAIL else Status.PASS)
+    _, executor = run(within(300), tmp_path, end)
+    assert executor.orders == []
