@@ -54,7 +54,7 @@ class Fetcher:
         with self._open(place, address, {"Accept": accept}) as answer:
             if answer is None:
                 return None
-            body = answer.read(_MOST_BYTES)
+            body = _whole(answer, _MOST_BYTES)
             return body, answer.headers.get("Content-Type", ""), answer.url
 
     def part(self, place: Place, address: str, start: int, length: int) -> tuple[bytes, int] | None:
@@ -68,7 +68,7 @@ class Fetcher:
             if answer is None or answer.status != HTTPStatus.PARTIAL_CONTENT:
                 return None
             size = answer.headers.get("Content-Range", "").rpartition("/")[2]
-            return (answer.read(length), int(size)) if size.isdigit() else None
+            return (_whole(answer, length), int(size)) if size.isdigit() else None
 
     @contextmanager
     def _open(
@@ -134,6 +134,18 @@ class Fetcher:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _whole(answer: HTTPResponse, most: int) -> bytes:
+    """Return what an index answers, all of it: of half a list, no version is the newest."""
+    body = answer.read(most)
+    # Asked for so many bytes, Python does not mind a connection that ends before them.
+    if answer.length and len(body) < most:
+        raise Unreached(
+            f"the package index sent {len(body):,} of {len(body) + answer.length:,} bytes; try "
+            "again later"
+        )
+    return body
 
 
 def _limit(text: str | None) -> float:

@@ -17,6 +17,7 @@ from harness.plan.select import select
 from harness.plan.shard import Cost, parse_shard
 from harness.plan.shard import shard as take_shard
 from harness.provision.r.provider import matches
+from harness.provision.r.source import address_of
 from harness.provision.r.suites import suites
 from harness.results.load import load
 from harness.workflow.registry import names, paths
@@ -41,9 +42,11 @@ def make_plan(  # noqa: PLR0913 - each is an option of the command line
     Raises
     ------
     UsageError
-        The file, the query, the shard or a bridge is faulty, or no cell is left.
+        The file, the query, the shard, a bridge or the repository is faulty, or no cell is left.
     """
     wanted = None if shard is None else parse_shard(shard)
+    # Now, and not when the results of last time have been put aside.
+    address_of(cran)
     installed = paths()
     known = Known(
         paths=installed.keys(),

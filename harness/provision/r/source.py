@@ -18,13 +18,15 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from functools import cached_property, partial
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from harness.errors import Unavailable
+from harness.errors import Unavailable, UsageError
 from harness.provision.pipconfig import redact
 from harness.provision.trees import digest_of, ignored
 from harness.provision.trees import unpack as unpack_archive
@@ -57,9 +59,30 @@ _FIELDS: Final = ("Depends", "Imports", "LinkingTo")
 
 
 def address_of(named: str | None, environ: Mapping[str, str] | None = None) -> str:
-    """Return the repository's address: ``named``, else that of the environment, else nothing."""
+    """Return the repository's address: ``named``, else that of the environment, else nothing.
+
+    Raises
+    ------
+    UsageError
+        It is no address.
+    """
     environ = os.environ if environ is None else environ
-    return (named or environ.get(VARIABLE) or "").strip().rstrip("/")
+    address = (named or environ.get(VARIABLE) or "").strip().rstrip("/")
+    if address.partition(":")[0].lower() in _REMOTE and not _is_address(address):
+        raise UsageError(
+            f"'{redact(address)}' is no address of a repository of R packages; give --cran (or "
+            f"{VARIABLE}) one such as https://cloud.r-project.org, or a folder"
+        )
+    return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return bool(parts.hostname) and not any(sign.isspace() for sign in text)
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,7 +249,7 @@ class Repository:
             packed = self._get("src/contrib/PACKAGES.gz")
             data = None if packed is None else gzip.decompress(packed)
             data = data or self._get("src/contrib/PACKAGES")
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             return str(getattr(error, "reason", None) or error)
         if data is None:
             return "there is no src/contrib/PACKAGES"
@@ -309,6 +332,15 @@ class Repository:
             if "550" in str(error.reason):
                 return None
             raise
+        except HTTPException as error:
+            # What ends too soon, or is no HTTP at all.
+            raise OSError(_plain(error)) from error
+
+
+def _plain(error: HTTPException) -> str:
+    if isinstance(error, IncompleteRead):
+        return f"the connection ended {error.expected or 'some'} bytes too soon"
+    return f"no answer that is HTTP ({type(error).__name__})"
 
 
 def _of_place(place: Path, package: SourcePackage) -> Source:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import socketserver
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import Unavailable
+from harness.errors import Unavailable, UsageError
 from harness.model.environment import RToolchain, SourceLibrary, SourcePackage
 from harness.provision.r.build import RLibrary, build_r_packages, why, with_libraries
 from harness.provision.r.source import (
@@ -108,6 +109,59 @@ def test_the_setting_comes_from_the_option_or_else_from_the_environment():
     assert address_of("/mine/", environ) == "/mine"
     assert address_of(None, environ) == "/theirs"
     assert address_of(None, {}) == ""
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://[bad",
+        "http://host:port",
+        "https://a b/c",
+        "ftp://",
+        "HTTP://",
+        "http://u:secret@h:x",
+    ],
+)
+def test_what_is_no_address_is_told(address: str) -> None:
+    with pytest.raises(UsageError) as told:
+        address_of(address, {})
+    assert "is no address of a repository of R packages; give --cran" in str(told.value)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf", "ended 95 bytes too soon"),
+        (b"hello\r\n\r\n", "no answer that is HTTP (BadStatusLine)"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n"
+            + gzip.compress(b"Package: tiny", mtime=0)[:10].ljust(40, b"\xff"),
+            "invalid block type",
+        ),
+    ],
+    ids=["cut", "no HTTP", "damaged"],
+)
+def test_a_repository_that_answers_with_less_or_else_is_out_of_reach(
+    tmp_path: Path, sent: bytes, said: str
+) -> None:
+    class Odd(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(sent)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+            with FolderStore(tmp_path / "store") as store, pytest.raises(Unavailable) as told:
+                Repository(address, store, environ={}).versions("tiny")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "cannot be read: " in str(told.value)
+    assert said in str(told.value)
 
 
 def test_a_folder_of_unpacked_sources(find, tmp_path):

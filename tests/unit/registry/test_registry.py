@@ -14,6 +14,8 @@ from harness.errors import Unavailable
 from harness.model.environment import PackageSources
 from harness.provision.store import FolderStore
 from harness.registry import Registry
+from harness.registry.fetch import Fetcher, Unreached
+from harness.registry.places import Place
 from tests.unit.registry.conftest import JSON, Index
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -173,3 +175,19 @@ def test_metadata_of_a_wheel_of_this_machine(store: FolderStore, tmp_path: Path)
     found = at(store, sources).metadata("torch", "2.13.0")
     assert found is not None
     assert found.get("requires_dist") == ["numpy<3"]
+
+
+def test_half_a_page_is_no_list_of_versions(index: Index) -> None:
+    """Of what was cut off, the newest version would be taken for one that does not exist."""
+    page = b"".join(b'<a href="x-1.%d.tar.gz">x-1.%d.tar.gz</a>' % (one, one) for one in range(9))
+    index.pages["/simple/x/"] = (page, "text/html")
+    index.cut.add("/simple/x/")
+    place = Place(address=f"{index.address}/simple/")
+    with pytest.raises(Unreached, match=f"sent {len(page) // 2} of {len(page)} bytes"):
+        Fetcher({}).get(place, f"{index.address}/simple/x/")
+    with pytest.raises(Unreached, match="bytes; try again later"):
+        Fetcher({}).part(place, f"{index.address}/simple/x/", 0, 100)
+    index.cut.clear()
+    found = Fetcher({}).get(place, f"{index.address}/simple/x/")
+    assert found is not None
+    assert found[0] == page
