@@ -28,8 +28,18 @@ def real(folder: Path) -> Path:
 
     A cell sees what is shown to it at the same path, in a file system in which what is beside it,
     a link on the way or the folder that ``..`` leaves, need not be there.
+
+    Raises
+    ------
+    MachineFault
+        It is relative to a folder that is gone.
     """
-    return Path(os.path.realpath(folder))
+    try:
+        return Path(os.path.realpath(folder))
+    except FileNotFoundError:
+        raise MachineFault(
+            "the folder that this command was started in has been removed; change to another"
+        ) from None
 
 
 def refuse_links(root: Path, *names: str) -> None:

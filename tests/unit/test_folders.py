@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FileFault, MachineFault
-from harness.folders import lock, refuse_links, remove_tree
+from harness.folders import lock, real, refuse_links, remove_tree
 
 
 def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
@@ -97,3 +97,16 @@ def test_where_there_are_no_locks_is_said(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file_is_not_put_down_to_locks(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         lock(999_999, fcntl.LOCK_EX, tmp_path, "wait")
+
+
+def test_a_folder_below_one_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(MachineFault, match="started in has been removed"):
+        real(Path("results"))
+    monkeypatch.chdir(tmp_path)
+    assert real(Path("a/../results")) == tmp_path.resolve() / "results"
