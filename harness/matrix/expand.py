@@ -13,7 +13,7 @@ from harness.errors import FileFault
 from harness.matrix.frameworks import parse_framework
 from harness.matrix.model import AXES, Asked, Block, Exclusion, Matrix
 from harness.matrix.words import pick, read_word
-from harness.model.cell import Axes, Cell, Framework, Limits, Plan, cell_id
+from harness.model.cell import LONGEST_ID, Axes, Cell, Framework, Limits, Plan, cell_id
 from harness.query import matches
 
 MAX_CELLS: Final = 1_000_000
@@ -61,7 +61,7 @@ def expand(
     ------
     FileFault
         The matrix has more than a million cells, or none, or asks for versions of which
-        there is none, or asks different things of one cell.
+        there is none, or asks different things of one cell, or has one whose id is too long.
     """
     builder = _Builder(matrix, paths, bridge_of, versions_of)
     blocks: list[tuple[Block, tuple[Exclusion, ...]]] = []
@@ -73,6 +73,14 @@ def expand(
     for block, exclude in blocks:
         for axes in builder.axes(block, exclude):
             name = cell_id(axes)
+            if len(name) > LONGEST_ID:
+                raise FileFault(
+                    matrix.source,
+                    f"the cell {name[:80]}... would have an id of {len(name)} characters, and a "
+                    f"folder's name has up to {LONGEST_ID}; pin fewer packages, or write shorter "
+                    "ranges",
+                    line=block.line,
+                )
             if name not in cells:
                 cells[name] = builder.cell(name, axes, block)
                 origins[name] = block

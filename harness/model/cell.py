@@ -139,7 +139,8 @@ def cell_id(axes: Axes) -> str:
     return "__".join(parts)
 
 
-_LONGEST_ID: Final = 240
+LONGEST_ID: Final = 240
+"""Characters of a cell's id: its folder has it for a name, to which file systems set a limit."""
 
 
 def is_folder_name(text: str) -> bool:
@@ -149,7 +150,7 @@ def is_folder_name(text: str) -> bool:
     results document from elsewhere has may be anything.
     """
     return (
-        0 < len(text.encode("utf-8", "surrogatepass")) <= _LONGEST_ID
+        0 < len(text.encode("utf-8", "surrogatepass")) <= LONGEST_ID
         and text not in {".", ".."}
         and not any(sign in "/\\" or not sign.isprintable() for sign in text)
     )

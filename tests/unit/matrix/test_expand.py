@@ -11,7 +11,7 @@ import yaml
 from harness.errors import FileFault, UsageError
 from harness.matrix.expand import PathTraits, expand
 from harness.matrix.load import load_matrix
-from harness.model.cell import Axes, Framework, Plan, cell_id
+from harness.model.cell import Axes, Framework, Plan, cell_id, is_folder_name
 from harness.plan.select import select
 from harness.plan.shard import parse_shard, shard
 from tests.unit.matrix.test_load import KNOWN
@@ -114,6 +114,16 @@ def test_too_many_and_too_few_cells_are_told(tmp_path: Path) -> None:
     nothing["exclude"] = [{"python": ">=3"}]
     with pytest.raises(FileFault, match="takes every cell out"):
         plan_of(tmp_path, nothing)
+
+
+def test_a_cell_whose_id_is_no_folder_s_name_is_told(tmp_path: Path) -> None:
+    """Told before anything is run: results with such an id cannot be read again."""
+    pins = {f"a-rather-long-name-{one}": ">=1.2.3,<4.5.6" for one in range(6)}
+    axes = {"path": "native", "python": "3.11", **pins}
+    (cell,) = plan_of(tmp_path, {"axes": dict(list(axes.items())[:7])}).cells
+    assert is_folder_name(cell.id)
+    with pytest.raises(FileFault, match=r"would have an id of 2[4-9]\d characters"):
+        plan_of(tmp_path, {"axes": axes})
 
 
 def test_selection_brings_the_controls(tmp_path: Path) -> None:
