@@ -12,11 +12,13 @@ a password.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,6 +40,7 @@ _KIND: Final = "bridge-tree"
 _TREE: Final = "tree"
 _LIMIT_S: Final = 600.0
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_PIECE: Final = 2**20
 _COMPILED: Final = frozenset({".o", ".so", ".pyc", ".egg-info"})
 """What a folder keeps that was built once: objects of another R or Python would be linked."""
 _NOT_SOURCE: Final = frozenset(
@@ -150,9 +153,18 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     try:
         with tarfile.open(archive) as opened:
+            # To the end, where the checksum is: of an archive that is cut between two files, or
+            # has other bytes, tarfile says nothing.
+            while opened.fileobj.read(_PIECE):
+                pass
             opened.extractall(folder, filter="data")
-    except EOFError as error:
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise tarfile.ReadError(str(error) or "it ends too soon") from error
+    except tarfile.ReadError as error:
+        if "\n" not in str(error):
+            raise
+        # A line for each kind of archive that it is not.
+        raise tarfile.ReadError("it is no tar archive, or its beginning is damaged") from error
 
 
 def _move(copy: Path, folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import MachineFault, UsageError
 from harness.provision import trees
 from harness.provision.store import FolderStore
-from harness.provision.trees import Brought, bring, check, digest_of
+from harness.provision.trees import Brought, bring, check, digest_of, unpack
 
 Bring = Callable[[object], Brought]
 
@@ -243,3 +245,27 @@ def test_a_digest_is_of_names_contents_modes_and_links(tree):
     (tree / "link").symlink_to("R", target_is_directory=True)
     seen.add(digest_of(tree))
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
+@pytest.mark.parametrize("damage", ["cut", "other", "empty"])
+def test_an_archive_that_is_not_whole_is_not_unpacked_in_part(
+    tmp_path: Path, mode: str, damage: str
+) -> None:
+    """A download that broke off between two files would be a tree that lacks the later ones."""
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, mode) as made:
+        for number in range(9):
+            content = random.Random(number).randbytes(5000)
+            entry = tarfile.TarInfo(f"p/{number}")
+            entry.size = len(content)
+            made.addfile(entry, io.BytesIO(content))
+    whole = archive.read_bytes()
+    unpack(archive, tmp_path / "whole")
+    assert len(list((tmp_path / "whole" / "p").iterdir())) == 9
+    for place in range(2000, len(whole), 3001) if damage != "empty" else [0]:
+        other = whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :]
+        archive.write_bytes(other if damage == "other" else whole[:place])
+        with pytest.raises((OSError, tarfile.TarError)) as told:
+            unpack(archive, tmp_path / f"{place}")
+        assert len(str(told.value).splitlines()) == 1
