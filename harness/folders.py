@@ -53,7 +53,8 @@ def refuse_links(root: Path, *names: str) -> None:
     Raises
     ------
     FileFault
-        One of them is a link: what is written there would land elsewhere.
+        One of them is a link: what is written there would land elsewhere.  Or what should hold
+        others is no folder.
     """
     seen: set[str] = set()
     for name in names:
@@ -63,6 +64,12 @@ def refuse_links(root: Path, *names: str) -> None:
                     str(root / part),
                     "is a link, and what a run writes or clears there would be elsewhere; remove "
                     "the link, or name another folder with --results",
+                )
+            if part not in seen and part != name and _is_no_folder(root / part):
+                raise FileFault(
+                    str(root / part),
+                    "is no folder, and a run makes one there; remove it, or name another folder "
+                    "with --results",
                 )
             seen.add(part)
 
@@ -190,6 +197,13 @@ def sync(number: int) -> None:
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
+
+
+def _is_no_folder(path: Path) -> bool:
+    try:
+        return not stat.S_ISDIR(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _is_link(path: Path) -> bool:

@@ -176,8 +176,16 @@ class Reader:
             raise self.fault(node, f"{what} is {kind_of(node)}; write true or false")
         return str(node.value).lower() in {"true", "yes", "on"}
 
-    def number(self, node: yaml.Node, what: str, minimum: float | None, *, whole: bool) -> float:
-        """Return a number that is at least ``minimum``."""
+    def number(
+        self,
+        node: yaml.Node,
+        what: str,
+        minimum: float | None,
+        maximum: float | None = None,
+        *,
+        whole: bool,
+    ) -> float:
+        """Return a number from ``minimum`` to ``maximum``, both included."""
         wanted = "a whole number" if whole else "a number"
         if not isinstance(node, yaml.ScalarNode):
             raise self.fault(node, f"{what} is {kind_of(node)}; write {wanted}")
@@ -190,6 +198,8 @@ class Reader:
             raise self.fault(node, f"{what} is {node.value}; write {wanted}")
         if minimum is not None and value < minimum:
             raise self.fault(node, f"{what} is {node.value}; write {minimum:g} or more")
+        if maximum is not None and value > maximum:
+            raise self.fault(node, f"{what} is {node.value}; write {maximum:.0f} or less")
         return value
 
     def unknown(self, node: yaml.Node, word: str, what: str, known: Iterable[str]) -> FileFault:

@@ -16,6 +16,8 @@ from harness.errors import FileFault
 
 WHOLE: Final = 1_000_000
 """Bytes up to which a log is read whole."""
+_MOST: Final = 500_000_000
+"""Bytes that are read of what has no size, such as a pipe, which may have no end either."""
 _HEAD: Final = 250_000
 _TAIL: Final = 500_000
 _AROUND: Final = 3_000
@@ -37,10 +39,10 @@ def read_pasted(name: str, stream: IO[bytes] | None = None) -> str:
     Raises
     ------
     FileFault
-        The file is missing, empty, a folder, or no text at all.
+        The file is missing, empty, a folder, without an end, or no text at all.
     """
     if stream is not None:
-        return _text(name, _shortened(stream.read()))
+        return _text(name, _shortened(_read(name, stream)))
     path = Path(name)
     try:
         if path.is_dir():
@@ -48,7 +50,7 @@ def read_pasted(name: str, stream: IO[bytes] | None = None) -> str:
         with path.open("rb") as opened:
             size = path.stat().st_size
             if size <= WHOLE:
-                return _text(name, [opened.read()])
+                return _text(name, _shortened(_read(name, opened)))
             with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 return _text(name, _shortened(mapped))
     except OSError as error:
@@ -56,6 +58,15 @@ def read_pasted(name: str, stream: IO[bytes] | None = None) -> str:
         raise FileFault(
             name, f"cannot be read: {reason}; name a file with a log, or - for standard input"
         ) from None
+
+
+def _read(name: str, stream: IO[bytes]) -> bytes:
+    content = stream.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise FileFault(
+            name, f"has more than {_MOST // 10**6} MB; write its end into a file, and name that"
+        )
+    return content
 
 
 def _text(name: str, pieces: list[bytes]) -> str:

@@ -22,6 +22,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     example: str
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
     pattern: str | None = None
     fields: str | None = None
     """Name of the table in ``TABLES`` that the keys of a mapping follow."""
@@ -33,6 +34,9 @@ _BRIDGE = rf"{_VERSION}(-\d+(\.\d+)*)?(\+[a-z][a-z0-9]*)?"
 _PYTHON = r"\d\.\d+(\.\d+)?t?"
 # Versions that are published later: see harness.matrix.words.
 _WORDS = r"newest|every( .*)?"
+# What a clock and a kernel can count: beyond it, a cell would end by its limit itself.
+_LONGEST_S: Final = 100_000_000
+_MOST: Final = 1_000_000_000
 
 AXIS_FIELDS: Final[dict[str, Field]] = {
     "path": Field(
@@ -176,6 +180,7 @@ TABLES: Final[dict[str, dict[str, Field]]] = {
             doc="Seconds that a phase may take where `phases_s` does not name it.",
             example="120",
             minimum=0.001,
+            maximum=_LONGEST_S,
         ),
         "phases_s": Field(
             kind="mapping",
@@ -188,17 +193,23 @@ TABLES: Final[dict[str, dict[str, Field]]] = {
             doc="Memory of the whole process tree, in MB.",
             example="8192",
             minimum=16,
+            maximum=_MOST,
         ),
         "output_kb": Field(
             kind="integer",
             doc="How much is kept of standard output and of standard error, in kB each.",
             example="1024",
             minimum=1,
+            maximum=_MOST,
         ),
     },
     "phases": {
         phase: Field(
-            kind="number", doc=f"Seconds for the phase `{phase}`.", example="60", minimum=0.001
+            kind="number",
+            doc=f"Seconds for the phase `{phase}`.",
+            example="60",
+            minimum=0.001,
+            maximum=_LONGEST_S,
         )
         for phase in (
             *("start", "bridge", "python", "import", "device", "op", "convert", "train"),

@@ -120,7 +120,7 @@ class _Loader:
         """Read one value that is no axis."""
         if field.kind in {"number", "integer"}:
             whole = field.kind == "integer"
-            return self.read.number(node, what, field.minimum, whole=whole)
+            return self.read.number(node, what, field.minimum, field.maximum, whole=whole)
         if field.kind == "flag":
             return self.read.flag(node, what)
         if field.kind == "mapping":

@@ -41,7 +41,8 @@ def _of_table(name: str) -> dict[str, Any]:
 
 def _of_field(field: Field, *, pattern: bool) -> dict[str, Any]:
     described = {"description": f"{field.doc} Example: {field.example}"}
-    minimum = {} if field.minimum is None else {"minimum": field.minimum}
+    bounds = {"minimum": field.minimum, "maximum": field.maximum}
+    range_ = {name: bound for name, bound in bounds.items() if bound is not None}
     if field.kind == "axis":
         one: dict[str, Any] = dict(_SCALAR)
         if pattern and field.pattern:
@@ -59,7 +60,7 @@ def _of_field(field: Field, *, pattern: bool) -> dict[str, Any]:
         return {"type": "string", **choices, **described}
     if field.kind == "flag":
         return {"type": "boolean", **described}
-    return {"type": field.kind, **minimum, **described}
+    return {"type": field.kind, **range_, **described}
 
 
 if __name__ == "__main__":

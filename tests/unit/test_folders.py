@@ -29,6 +29,13 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
         refuse_links(tmp_path, "file")
 
 
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cells").write_text("")
+    refuse_links(tmp_path, "cells")
+    with pytest.raises(FileFault, match=r"cells: is no folder, .* remove it, or name another"):
+        refuse_links(tmp_path, "cells/a")
+
+
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "results").symlink_to(tmp_path / "disk")

@@ -65,6 +65,13 @@ def test_standard_input() -> None:
         read_pasted("standard input", io.BytesIO(b""))
 
 
+def test_what_has_no_end_is_refused() -> None:
+    started = time.perf_counter()
+    with pytest.raises(FileFault, match=r"/dev/zero: has more than 500 MB; write its end into"):
+        read_pasted("/dev/zero")
+    assert time.perf_counter() - started < 20
+
+
 def test_of_a_long_log_what_matters_is_kept_with_its_line_numbers(tmp_path: Path) -> None:
     line = b"epoch 1: [=====>......] loss: 0.1234\n"
     before = 3 * WHOLE // len(line)

@@ -117,6 +117,12 @@ def test_every_key_is_described_with_an_example_that_is_yaml() -> None:
         ("axes:\n  path: native\n  python: 3.11\n  framework: keras[mx]", "4:14", "'mx'"),
         ("axes:\n  path: native\n  python: 3.11\nprobes: [trian]", "4:10", "'train'"),
         ("axes:\n  path: native\n  python: 3.11\nlimits: {memory_mb: -3}", "4:21", "16 or more"),
+        (
+            f"axes:\n  path: native\n  python: 3.11\nlimits: {{memory_mb: {10**24}}}",
+            "4:21",
+            "write 1000000000 or less",
+        ),
+        ("axes:\n  path: native\n  python: 3.11\nlimits: {phase_s: 1e9}", "4:19", "or less"),
         ("axes:\n  path: native\n  python: 3.11\nlimits: {phase_s: .nan}", "4:19", "a number"),
         ("axes:\n  path: native\n  python: 3.11\nlimits: {memory_mb: lots}", "4:21", "'lots'"),
         ("axes:\n  path: native\n  python: 3.11\nnetwork: 3", "4:10", "true or false"),
