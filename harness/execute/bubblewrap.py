@@ -233,11 +233,19 @@ class BubblewrapEnclosure:
             self._status_writer = None
 
     def _leftovers(self) -> int:
-        deadline = time.monotonic() + LEAVE_TAKING_S
-        while left := [pid for pid in self.members() if tree.is_alive(pid)]:
-            if time.monotonic() > deadline:
+        """Count what runs on after the command; 0 only where the kernel says so.
+
+        A list of the members is read one process after another: one that is born to a process
+        which ends just then stands in none of them.  The first process leaves when it has no
+        child any more, so its end, and no empty list, is what proves that nothing is left.
+        """
+        begun = time.monotonic()
+        while self._first is not None and tree.is_alive(self._first):
+            left = [pid for pid in self.members() if tree.is_alive(pid)]
+            waited = time.monotonic() - begun
+            if waited > (LEAVE_TAKING_S if left else PATIENCE_S):
                 return len(left)
-            time.sleep(0.01)
+            time.sleep(0.01 if left else 0.001)
         return 0
 
     def _release(self) -> None:

@@ -199,32 +199,41 @@ def _wait(command: int) -> int | None:
         number = signal.sigwait({signal.SIGTERM, signal.SIGCHLD})
         if number == signal.SIGTERM:
             return None
-        ended = _reap(command)
+        ended = _reap().get(command)
         if ended is not None:
             return ended
 
 
-def _reap(command: int | None = None) -> int | None:
-    """Wait for every process that has ended; return the state of ``command``, if among them."""
-    found = None
-    while True:
-        try:
-            pid, state = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return found
-        if pid == 0:
-            return found
-        if pid == command:
-            found = state
+def _reap() -> dict[int, int]:
+    """Wait for every child that has ended; return their states."""
+    ended: dict[int, int] = {}
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = found[1]
+    return ended
+
+
+def _alone() -> bool:
+    """Tell whether no process is left below this one, and wait for those that have ended.
+
+    The kernel's own word: whoever loses its parent becomes a child of this process, so that it
+    has one as long as anything runs.  A list read from ``/proc`` proves nothing when it is empty:
+    a process that is born, while it is read, to one that ends just then stands in none.
+    """
+    _reap()
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _give_time() -> None:
     """Let processes leave that notice by themselves that the command has ended."""
     deadline = time.monotonic() + _LEAVE_TAKING_S
-    while _descendants() and time.monotonic() < deadline:
+    while not _alone() and time.monotonic() < deadline:
         if signal.sigtimedwait({signal.SIGTERM}, 0.01) is not None:
             return
-        _reap()
 
 
 def _end_all() -> int:
@@ -232,13 +241,13 @@ def _end_all() -> int:
     ended: set[int] = set()
     deadline = time.monotonic() + _KILLING_S
     # Again and again, because a process can make another one while the list is read.
-    while (left := _descendants()) and time.monotonic() < deadline:
+    while not _alone() and time.monotonic() < deadline:
+        left = _descendants()
         ended.update(left)
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
-        _reap()
     return len(ended)
 
 

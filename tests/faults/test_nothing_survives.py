@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import MachineFault
+from harness.execute.bubblewrap import BubblewrapEnclosure
 from harness.execute.sandbox import run
 from harness.model.job import End
 
@@ -48,6 +49,19 @@ job = Job(
 run(job, isolation=detect() if held == "bubblewrap" else Isolation(None, "forced"))
 """
 
+BLIND_SUPERVISOR = """
+import ctypes, subprocess, sys
+from harness.execute import supervisor
+
+ctypes.CDLL(None).prctl(supervisor._PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+subprocess.run(sys.argv[1:], check=True)
+look, looks = supervisor._descendants, []
+supervisor._descendants = lambda: looks.append(1) or (look() if len(looks) > 3 else [])
+supervisor._give_time()
+print(supervisor._alone(), supervisor._end_all(), supervisor._alone())
+"""
+"""A supervisor whose first three looks at the processes below it miss one."""
+
 Marker = Callable[[], list[int]]
 
 
@@ -72,6 +86,34 @@ def test_grandchild_of_a_short_command(cell: Cell, marker: Marker) -> None:
     outcome = cell.run(*daemon(marker))
     assert marker() == []
     assert (outcome.exit_code, outcome.leftovers) == (0, 1)
+
+
+def test_grandchild_that_the_first_looks_miss(
+    apart: Cell, marker: Marker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is born, while the list is read, to a process that ends just then."""
+    look, missed = BubblewrapEnclosure.members, []
+
+    def members(self: BubblewrapEnclosure) -> list[int]:
+        if self.ended() and len(missed) < 3:
+            missed.append(look(self))
+            return []
+        return look(self)
+
+    monkeypatch.setattr(BubblewrapEnclosure, "members", members)
+    outcome = apart.run(*daemon(marker))
+    assert len(missed) == 3
+    assert (outcome.exit_code, outcome.leftovers) == (0, 1)
+    assert marker() == []
+
+
+def test_grandchild_that_the_supervisor_misses_at_first(marker: Marker) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", BLIND_SUPERVISOR, *daemon(marker)],
+        check=True, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert said.stdout.split() == ["False", "1", "True"]
+    assert marker() == []
 
 
 def test_grandchild_that_leaves_by_itself_is_not_counted(cell: Cell) -> None:
