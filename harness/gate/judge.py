@@ -21,6 +21,7 @@ from harness.gate.model import (
     Word,
 )
 from harness.gate.outcomes import other_values, other_words, worse_outcomes
+from harness.model.control import explains
 from harness.model.document import Results
 from harness.model.order import natural_key
 from harness.model.record import CellRecord
@@ -335,7 +336,7 @@ def _is_measured(record: CellRecord) -> bool:
 
 def _is_excused(record: CellRecord, controls: Mapping[str, CellRecord]) -> bool:
     control = controls.get(record.control or "")
-    return control is not None and control.status.is_problem
+    return control is not None and control.status.is_problem and explains(control, record)
 
 
 def describes(line: Expectation, record: CellRecord) -> bool:

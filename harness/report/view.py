@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from harness.model.control import explains
 from harness.model.document import Results
 from harness.model.once import once
 from harness.model.order import natural_key
@@ -32,7 +33,6 @@ _ORDER: Final = (
     Status.MISSING,
     Status.SKIPPED,
 )
-_PHASES: Final = {phase: position for position, phase in enumerate(Phase)}
 _NO_REASON: Final = {
     Status.FAIL: "It failed, and no reason was recorded.",
     Status.CRASH: "Its process died, and nothing more was recorded.",
@@ -190,7 +190,7 @@ def blame(record: CellRecord, control: CellRecord | None) -> Blame:
         return Blame.CLEAR if record.status.is_problem else Blame.NOTHING
     if control.status is Status.UNAVAILABLE and record.status.is_problem:
         return Blame.OPEN
-    return Blame.EXCUSED if _explains(control, record) else Blame.CLEAR
+    return Blame.EXCUSED if explains(control, record) else Blame.CLEAR
 
 
 def groups(results: Results) -> list[Group]:
@@ -315,18 +315,6 @@ def innermost(record: CellRecord) -> list[tuple[str, str]]:
     """Return the evidence of a cell, name and text, the traceback first."""
     names = sorted(record.evidence, key=lambda name: ("traceback" not in name, name))
     return [(one_line(name), record.evidence[name]) for name in names if record.evidence[name]]
-
-
-def _explains(control: CellRecord, record: CellRecord) -> bool:
-    """Say whether the control's failure can be what stopped ``record``."""
-    if record.phase and control.phase and _PHASES[control.phase] > _PHASES[record.phase]:
-        return False
-    mine, its = _failing(record), _failing(control)
-    return not mine or not its or mine[0] in its
-
-
-def _failing(cell: CellRecord) -> list[tuple[str, str | None]]:
-    return [(p.name, p.variant) for p in cell.probes if p.status is not Status.PASS]
 
 
 def _column(record: CellRecord) -> Column:

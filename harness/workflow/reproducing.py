@@ -17,6 +17,7 @@ from harness.model.record import CellRecord
 from harness.model.status import Status
 from harness.paths.base import BuildsForR, IntegrationPath
 from harness.provision.r.suites import Suite, suites
+from harness.report.view import Blame, blame
 from harness.repro import Build, Case, Compile, Lines, Reproducer, reproducer
 from harness.resolve.cuda import exactly
 from harness.resolve.frameworks import CPU, request
@@ -65,7 +66,6 @@ def _case(folder: Path, told: Account, results: Results) -> Case:
     causes = told.diagnosis.causes
     machine = results.machine_of(record.id)
     control = told.control
-    passes = None if control is None else control.status is Status.PASS
     example, corrected = _example(record)
     return Case(
         record=record,
@@ -78,10 +78,19 @@ def _case(folder: Path, told: Account, results: Results) -> Case:
         rolling=suite is not None and suite.rolling,
         system=", ".join(part for part in (machine.os, machine.arch) if part),
         cause=causes[0] if causes else None,
-        control_passes=passes if record.status is not Status.PASS else None,
+        control_passes=_control_passes(record, control),
         example=example,
         corrected=corrected,
     )
+
+
+def _control_passes(record: CellRecord, control: CellRecord | None) -> bool | None:
+    """Say how the same work in Python without R ends, where that tells of this cell's failure."""
+    if record.status is Status.PASS or control is None:
+        return None
+    if control.status is Status.PASS:
+        return True
+    return False if blame(record, control) is Blame.EXCUSED else None
 
 
 def _axes(record: CellRecord) -> Axes | None:

@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.model.document import Results
 from harness.model.record import CellRecord, Trial
 from harness.model.status import Status
+from harness.report.view import blame
 from harness.results.load import load
 from harness.results.neighbours import Neighbour, nearest_passing
 from harness.text import clean
@@ -149,16 +150,10 @@ def _lines(told: Account) -> Iterator[str]:
 
 
 def _control(told: Account) -> Iterator[str]:
-    control = told.control
-    if control is None:
-        return
-    if control.status is Status.PASS:
+    if told.control is not None and told.control.status is Status.PASS:
         yield from _wrapped("Its control, the same work in Python without R, passes.")
-    elif told.record.status is not Status.MISSING:
-        yield from _wrapped(
-            f"Its control, the same work in Python without R, does not pass either "
-            f"({control.status}): that is no fault of the bridge."
-        )
+    else:
+        yield from _wrapped(blame(told.record, told.control).value)
 
 
 def _finding(cause: Finding, told: Account) -> Iterator[str]:

@@ -181,6 +181,22 @@ def test_what_fails_without_r_as_well_is_not_the_bridges_and_the_control_is_told
     assert "nothing is known of the bridge" in (judgement.missing[0].message or "")
 
 
+def test_a_control_that_fails_in_another_probe_hides_no_regression() -> None:
+    def failing(name: str | None, **axes: Any) -> CellRecord:
+        probes = tuple(
+            ProbeRecord(name=one, status=Status.FAIL if one == name else Status.PASS)
+            for one in ("init", "train", "seed")
+        )
+        return msgspec.structs.replace(cell("fail" if name else "pass", **axes), probes=probes)
+
+    control = failing("seed", path="native")
+    before = results(control, failing(None, control=control.id))
+    broken = failing("train", control=control.id)
+    judgement = judge(results(control, broken), baseline=before, today=TODAY)
+    assert kinds(judgement.regressions) == {broken.id: "newly broken"}
+    assert judgement.missing == ()
+
+
 def test_versions_that_changed_as_well_are_named() -> None:
     def with_numpy(status: str, numpy: str) -> CellRecord:
         identity = {

@@ -71,6 +71,14 @@ def test_a_control_that_fails_in_another_probe_excuses_nothing(make_cell):
     assert view.blame(record, native) is Blame.EXCUSED
 
 
+def test_what_a_path_cannot_do_is_no_failure_of_its_own(make_cell):
+    failing = (probe("convert", "pass"), probe("train", "fail"))
+    native = make_cell(NATIVE, status=Status.FAIL, probes=failing)
+    mine = (probe("convert", "unsupported"), probe("train", "fail"))
+    record = make_cell(RETICULATE, status=Status.FAIL, probes=mine)
+    assert view.blame(record, native) is Blame.EXCUSED
+
+
 def test_cells_with_one_cause_are_one_group(smoke):
     groups = view.groups(smoke)
     assert [len(group.cells) for group in groups] == [1, 1, 1, 4, 2]

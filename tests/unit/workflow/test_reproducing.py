@@ -45,12 +45,11 @@ def record(**changes: Any) -> CellRecord:
 @pytest.fixture
 def folder(tmp_path):
     """A folder of results with one cell and its control."""
-    control = CellRecord(
-        id=CONTROL, axes={**AXES, "path": "native", "r": None, "bridge": None}, status=Status.PASS
-    )
 
-    def make(*records: CellRecord) -> Any:
-        cells = (control, *records)
+    def make(*records: CellRecord, control: Status = Status.PASS) -> Any:
+        alone = {**AXES, "path": "native", "r": None, "bridge": None}
+        native = CellRecord(id=CONTROL, axes=alone, status=control)
+        cells = (native, *records)
         results = Results(
             matrix="made-up",
             machine=Machine(os="Debian GNU/Linux 12", arch="x86_64"),
@@ -81,6 +80,21 @@ def test_the_lock_is_that_of_the_cell(folder):
     assert "The same work in Python without R passes." in page
     assert "Why: reticulate 1.28 does not know numpy 2.4.6" in page
     assert "| measured on | Debian GNU/Linux 12, x86_64 |" in page
+
+
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        (Status.PASS, "The same work in Python without R passes."),
+        (Status.CRASH, "The same work in Python without R does not pass either."),
+        (Status.UNAVAILABLE, None),
+        (Status.MISSING, None),
+    ],
+)
+def test_the_page_tells_of_a_control_only_what_is_known(folder, control, said):
+    _, made = reproduce(folder(record(), control=control), CELL)
+    page = made.files["README.md"]
+    assert said in page if said else "without R" not in page
 
 
 def test_from_the_document_alone_the_lock_is_what_was_read_back(folder):

@@ -80,3 +80,27 @@ def test_what_a_cell_said_steers_no_terminal(tmp_path: Path) -> None:
     results = Results(matrix="m", machine=Machine(), planned=("new",), cells=(said,))
     (tmp_path / "results.json").write_bytes(encode(results))
     assert "It said: no wrong" in as_text(account(tmp_path, "new"))
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "said"),
+    [
+        (Status.PASS, None, "Its control, the same work in Python without R, passes."),
+        (Status.FAIL, Phase.CONVERT, "does not pass either"),
+        (Status.FAIL, Phase.TRAIN, "gets past this point"),
+        (Status.UNAVAILABLE, Phase.PROVISION, "whether the bridge is to blame is open"),
+        (Status.MISSING, None, "whether the bridge is to blame is open"),
+    ],
+)
+def test_what_the_control_tells_of_the_bridge(
+    tmp_path: Path, status: Status, phase: Phase | None, said: str
+) -> None:
+    axes = {"path": "native", "python": "3.11"}
+    control = CellRecord(id="native", axes=axes, status=status, phase=phase)
+    failed = msgspec.structs.replace(cell("new", Status.FAIL, ">=2"), control="native")
+    cells = (control, failed)
+    results = Results(matrix="m", machine=Machine(), planned=("native", "new"), cells=cells)
+    (tmp_path / "results.json").write_bytes(encode(results))
+    text = as_text(account(tmp_path, "new"))
+    assert said in text
+    assert text.lower().count("its control") == 1
